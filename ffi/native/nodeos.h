@@ -1,0 +1,210 @@
+/* libnodeos: what argo-nodeos needs from the kernel and cannot get from Deno.
+ *
+ * The whole ABI is integers and buffers owned by the caller. A result is >= 0, or -errno; nothing returns a pointer,
+ * calls back, or keeps a buffer after it returned. Outputs are named ret_. Every function may be called from any
+ * thread unless its comment says otherwise.
+ */
+#ifndef NODEOS_H
+#define NODEOS_H
+
+#include <stdint.h>
+
+/* Raised whenever a prototype, a structure or a meaning below changes; ffi/mod.ts compares it when it loads us. */
+#define NODEOS_ABI 1
+
+#define NODEOS_EXPORT __attribute__((visibility("default")))
+
+/* CPU and node masks are arrays of 64-bit words, bit 0 of word 0 first: 4,096 CPUs, 1,024 nodes. */
+#define NODEOS_CPU_WORDS 64
+#define NODEOS_NODE_WORDS 16
+
+/* --- abi.c ------------------------------------------------------------------------------------------------------- */
+
+/* NODEOS_ABI of this build. */
+extern NODEOS_EXPORT const int32_t nodeos_abi;
+/* Size of structure `type`, or offset of its field `field` (0-based, in declaration order) for field >= 0; -EINVAL. */
+NODEOS_EXPORT int32_t nodeos_layout(int32_t type, int32_t field);
+/* Writes "ENAME" and the C library's words for it, separated by a NUL; returns the byte count. */
+NODEOS_EXPORT int32_t nodeos_errno_text(int32_t error, uint8_t *ret_text, int32_t size);
+/* Nanoseconds of CLOCK_MONOTONIC. */
+NODEOS_EXPORT int64_t nodeos_clock_ns(void);
+
+/* --- file.c: kernel files, only below the roots in its table ------------------------------------------------------ */
+
+/* The three functions that every command needs take a small structure by value: for such a function Deno compiles no
+ * trampoline, so that it is registered in 0.1 ms instead of 0.4 and called in 200 ns instead of 50. */
+
+/* What nodeos_file does with the file of an absolute path. */
+enum nodeos_file_action {
+        NODEOS_FILE_READ = 0,     /* fills data with the whole text; the byte count */
+        NODEOS_FILE_WRITE = 1,    /* writes data in one call, never creates */
+        NODEOS_FILE_LINK = 2,     /* fills data with the target of a symbolic link; the byte count */
+        NODEOS_FILE_EXISTS = 3,   /* 0, or why not */
+        NODEOS_FILE_WRITABLE = 4, /* 0, or why not */
+        NODEOS_FILE_LIST = 5,     /* fills data with the names in a directory: d, l or f, the name, NUL; the byte count */
+        NODEOS_FILE_MAKE = 6,     /* makes a directory */
+        NODEOS_FILE_REMOVE = 7    /* removes an empty directory */
+};
+
+struct nodeos_file_call {
+        int32_t action; /* enum nodeos_file_action */
+        int32_t size;   /* bytes of data */
+};
+
+/* Returns >= 0 as said above, or -errno: -EACCES outside the roots, -EFBIG when data is too small. */
+NODEOS_EXPORT int32_t nodeos_file(struct nodeos_file_call call, const char *path, uint8_t *data);
+
+/* --- task.c: one thread's scheduling, affinity and memory policy -------------------------------------------------- */
+
+/* The kernel's struct sched_attr, version 1 (with the utilization clamps): SCHED_ATTR_SIZE_VER1 = 56 bytes. */
+struct nodeos_sched_attr {
+        uint32_t size;
+        uint32_t policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime_ns;
+        uint64_t deadline_ns;
+        uint64_t period_ns;
+        uint32_t util_min;
+        uint32_t util_max;
+};
+
+NODEOS_EXPORT int32_t nodeos_sched_get(int32_t tid, struct nodeos_sched_attr *ret_attr);
+NODEOS_EXPORT int32_t nodeos_sched_set(int32_t tid, const struct nodeos_sched_attr *attr);
+/* Fills ret_mask (NODEOS_CPU_WORDS words) and returns the highest CPU set, or -errno. */
+NODEOS_EXPORT int32_t nodeos_affinity_get(int32_t tid, uint64_t *ret_mask);
+NODEOS_EXPORT int32_t nodeos_affinity_set(int32_t tid, const uint64_t *mask);
+/* Memory policy of the calling thread; mode is MPOL_* and mask has NODEOS_NODE_WORDS words. */
+NODEOS_EXPORT int32_t nodeos_mempolicy_get(int32_t *ret_mode, uint64_t *ret_mask);
+NODEOS_EXPORT int32_t nodeos_mempolicy_set(int32_t mode, const uint64_t *mask);
+/* Sends signal through a pidfd, so that a reused number is never hit: start_ticks is field 22 of /proc/PID/stat. */
+NODEOS_EXPORT int32_t nodeos_signal(int32_t pid, uint64_t start_ticks, int32_t signal);
+/* Effective user id and effective capability word of this process. */
+NODEOS_EXPORT int32_t nodeos_uid(void);
+NODEOS_EXPORT int64_t nodeos_capabilities(void);
+/* 1 when system call `number` exists here (probed with arguments that cannot succeed), 0 when ENOSYS, or -errno. */
+NODEOS_EXPORT int32_t nodeos_syscall_probe(int32_t which);
+
+/* --- launch.c: a program born where it belongs -------------------------------------------------------------------- */
+
+enum nodeos_launch_flag {
+        NODEOS_LAUNCH_AFFINITY = 1,        /* apply cpus */
+        NODEOS_LAUNCH_SCHED = 2,           /* apply sched */
+        NODEOS_LAUNCH_MEMPOLICY = 4,       /* apply memory_mode and nodes */
+        NODEOS_LAUNCH_CREDENTIALS = 8,     /* apply gid, then uid */
+        NODEOS_LAUNCH_DIE_WITH_PARENT = 16, /* SIGKILL the program when the calling thread dies */
+        NODEOS_LAUNCH_FORWARD_SIGNALS = 32  /* pass on to the program what other processes signal to us, until
+                                             * nodeos_wait has seen its end; what the terminal sends reaches it by
+                                             * itself, in our process group. One program at a time. */
+};
+
+/* What the child was doing when it failed; the order is the order of the steps. */
+enum nodeos_launch_step {
+        NODEOS_STEP_NONE = 0,
+        NODEOS_STEP_REQUEST,
+        NODEOS_STEP_CLONE,
+        NODEOS_STEP_CGROUP,
+        NODEOS_STEP_AFFINITY,
+        NODEOS_STEP_MEMPOLICY,
+        NODEOS_STEP_SCHED,
+        NODEOS_STEP_STDIO,
+        NODEOS_STEP_CREDENTIALS,
+        NODEOS_STEP_CWD,
+        NODEOS_STEP_EXEC
+};
+
+/* Strings are offsets into the request, from its first byte; 0 means absent. argv, envp and tasks are runs of
+ * NUL-terminated strings, counted. Without envp the child gets our own environment. */
+struct nodeos_launch {
+        uint32_t size;  /* of this structure, as the caller knows it */
+        uint32_t flags; /* enum nodeos_launch_flag */
+        int32_t stdio[3]; /* descriptors for 0, 1, 2; -1 keeps ours */
+        uint32_t uid;
+        uint32_t gid;
+        int32_t memory_mode;
+        uint32_t cgroup;  /* cgroup v2 directory to be born in */
+        uint32_t tasks;   /* cgroup v1 `tasks` files to join before exec */
+        uint32_t task_count;
+        uint32_t argv;
+        uint32_t argc;
+        uint32_t envp;
+        uint32_t envc;
+        uint32_t cwd;
+        uint32_t search; /* where to look for argv[0] when it has no slash; absent: our own PATH */
+        uint32_t reserved;
+        struct nodeos_sched_attr sched;
+        uint64_t cpus[NODEOS_CPU_WORDS];
+        uint64_t nodes[NODEOS_NODE_WORDS];
+};
+
+struct nodeos_launched {
+        int32_t pid;
+        int32_t pidfd;
+        int32_t step;  /* enum nodeos_launch_step: what failed */
+        int32_t error; /* its errno; 0 when the program runs */
+        int64_t exec_ns; /* from the clone call to the successful exec */
+};
+
+/* Starts a program. Returns 0 when it was executed, or -errno with ret_launched->step saying what was refused; then
+ * no child is left. Credentials, cgroup and affinity are in force before the program's first instruction. */
+struct nodeos_launch_call {
+        int32_t size; /* bytes of the request, its strings included */
+};
+
+NODEOS_EXPORT int32_t nodeos_launch(struct nodeos_launch_call call, const uint8_t *request, struct nodeos_launched *ret_launched);
+
+/* --- supervise.c: waiting ----------------------------------------------------------------------------------------- */
+
+struct nodeos_wait_call {
+        int32_t pidfd;
+        int32_t stop_fd; /* -1: none */
+};
+
+/* Waits for the program of `pidfd`, closes it and returns the exit code, or 256 + signal. When threads_path (a cgroup's
+ * list of thread ids) is not empty, each new thread in it that may run on all of `cpus` is moved to the least used of
+ * them as soon as it runs, and keeps its mask; one with a narrower mask chose for itself and is only counted. stop_fd, when >= 0, ends the
+ * wait with -ECANCELED as soon as it is readable and leaves pidfd open. */
+NODEOS_EXPORT int32_t nodeos_wait(struct nodeos_wait_call call, const char *threads_path, const uint64_t *cpus);
+/* The same on a thread of its own, which connects to the Unix socket at socket_path and sends the result as one
+ * int32. Returns the descriptor that nodeos_wait_stop takes, or -errno. The caller keeps that descriptor until it
+ * has received the result, and closes it then: the thread is done with it by that time. */
+NODEOS_EXPORT int32_t nodeos_wait_start(int32_t pidfd, const char *threads_path, const uint64_t *cpus, const char *socket_path);
+NODEOS_EXPORT int32_t nodeos_wait_stop(int32_t stop_fd);
+NODEOS_EXPORT int32_t nodeos_wait_close(int32_t stop_fd);
+
+/* --- noise.c ------------------------------------------------------------------------------------------------------ */
+
+enum nodeos_noise_mode {
+        NODEOS_NOISE_QUANTUM = 0, /* fixed work quantum: how long the same work takes, again and again */
+        NODEOS_NOISE_DETOUR = 1   /* selfish detour: a loop that reads the clock, and the gaps it sees */
+};
+
+enum nodeos_noise_clock {
+        NODEOS_NOISE_CLOCK_SYSTEM = 0, /* clock_gettime, where the CPU has no steady counter */
+        NODEOS_NOISE_CLOCK_TSC = 1,
+        NODEOS_NOISE_CLOCK_CNTVCT = 2
+};
+
+struct nodeos_noise {
+        int32_t mode;         /* in: enum nodeos_noise_mode */
+        int32_t count;        /* out: samples stored */
+        int64_t duration_ns;  /* in: how long to sample; out: how long it was */
+        int64_t quantum_ns;   /* in: length of a quantum of undisturbed work (quantum) */
+        int64_t threshold_ns; /* in: shortest detour that counts (detour); out: what was used, at least four loops */
+        int64_t lost_ns;      /* out: sum of the detours, or of the excess of all quanta over the shortest */
+        int64_t minimum_ns;   /* out: shortest quantum, or shortest loop */
+        int64_t truncated;    /* out: samples that found no room; the longest of them took the last place */
+        int64_t start_ns;     /* out: CLOCK_MONOTONIC at the first sample */
+        int64_t voluntary;    /* out: context switches of this thread while it sampled */
+        int64_t involuntary;
+        int32_t clock;        /* out: enum nodeos_noise_clock */
+        int32_t locked;       /* out: 1 when the samples were locked in memory, 0 when the kernel refused */
+};
+
+/* Samples on the CPU that the calling thread is pinned to. ret_samples holds pairs (offset from start in ns, length
+ * in ns) in the order of time, room for `capacity` pairs; it is touched and, where allowed, locked before sampling
+ * begins, and nothing is allocated or asked of the kernel while it runs. Returns the count, or -errno. */
+NODEOS_EXPORT int32_t nodeos_noise(struct nodeos_noise *noise, int64_t *ret_samples, int32_t capacity);
+
+#endif

@@ -1,0 +1,32 @@
+import { cpuset } from "../feature/cpuset.ts";
+import type { Birth, Site } from "../feature/feature.ts";
+import { loadBalancing } from "../feature/load_balancing.ts";
+import { memory } from "../feature/memory.ts";
+import { pids } from "../feature/pids.ts";
+import { scheduling } from "../feature/scheduling.ts";
+import type { Inventory } from "../kernel/inventory.ts";
+import { type Change, isSame } from "../plan/step.ts";
+import type { ContainerSpec } from "./spec.ts";
+
+/** Plans a container: what each of its features wants to change, in an order that the kernel accepts. */
+export function planContainer(inventory: Inventory, spec: ContainerSpec): Change[] {
+  const site = siteOf(inventory, spec);
+  const changes = [
+    ...cpuset.plan(site),
+    ...loadBalancing.plan(site, spec.loadBalancing),
+    ...memory.plan(site, spec.memoryBytes),
+    ...pids.plan(site, spec.pidsMax),
+    ...scheduling.plan(site, spec.scheduling),
+  ];
+  return changes.filter((change, index) => changes.findIndex((other) => isSame(other, change)) === index);
+}
+
+/** How programs of a container are born. */
+export function birthOf(inventory: Inventory, spec: ContainerSpec): Birth {
+  const site = siteOf(inventory, spec);
+  return { ...scheduling.birth?.(site, spec.scheduling), ...loadBalancing.birth?.(site, spec.loadBalancing) };
+}
+
+function siteOf(inventory: Inventory, { name, role, cpus, nodes }: ContainerSpec): Site {
+  return { inventory, name, role, cpus, nodes };
+}

@@ -1,0 +1,18 @@
+import type { Change } from "../plan/step.ts";
+import { type Feature, type Site, takeSeat } from "./feature.ts";
+
+/** How much memory a container may use, in bytes; `null` is all of its NUMA nodes. */
+export type MemoryLimit = number | null;
+
+/** An upper limit of a container's memory; which nodes it comes from is the cpuset's. */
+export const memory: Feature<MemoryLimit> = {
+  name: "memory",
+  doc: "The most memory that the container's programs may use together",
+  default: null,
+  plan(site: Site, limitBytes: MemoryLimit): Change[] {
+    if (limitBytes === null) return [];
+    const { hierarchy, directory, changes } = takeSeat(site, "memory", "limit its memory");
+    const file = hierarchy.version === 1 ? "memory.limit_in_bytes" : "memory.max";
+    return [...changes, { kind: "file", what: `${directory}/${file}`, to: `${limitBytes}`, why: "memory limit" }];
+  },
+};

@@ -1,0 +1,118 @@
+import { SysError } from "../../ffi/errors.ts";
+import type { KernelFiles } from "../../ffi/kernel_root.ts";
+import { getAffinity } from "../../ffi/task.ts";
+import { cgroupPrefix, hierarchyOf, readCgroupLayout } from "../kernel/cgroup.ts";
+import { formatCpuList, parseCpuList } from "../kernel/cpulist.ts";
+import { readTask, type Task } from "../kernel/process.ts";
+import { listNumbered } from "../kernel/value.ts";
+import { drivers, type Kernel } from "./driver.ts";
+import type { Ledger } from "./ledger.ts";
+
+/**
+ * Whether the kernel forgets which CPUs threads had chosen for themselves, when cpusets change on cgroup v2: before
+ * 6.2 those of all threads of the node, on whatever CPUs; before 6.14 still those of its own (kswapd, kcompactd).
+ */
+function forgetsAffinities(files: KernelFiles, { holdings }: Ledger): boolean {
+  const version = /^(\d+)\.(\d+)/.exec(files.tryRead("/proc/sys/kernel/osrelease") ?? "");
+  if (version === null || Number(version[1]) * 1000 + Number(version[2]) >= 6014) return false;
+  return holdings.some(({ steps }) => steps.some(({ kind }) => kind === "controller"));
+}
+
+/**
+ * Notes, before cpusets change, what the kernel is about to forget. The ledger that comes back has to be written
+ * before the change; {@link remind} tells the kernel afterwards.
+ *
+ * What was noted before stays for threads that have less only because containers took the rest; a thread that has
+ * something else since has chosen again. After an interrupted change only the notes count.
+ */
+export function remember(files: KernelFiles, ledger: Ledger): Ledger {
+  if (!forgetsAffinities(files, ledger)) return ledger;
+  const noted = ledger.affinities ?? {};
+  const affinities: Record<string, string> = {};
+  const effective = effectiveCpusBy(files);
+  for (const { task, mask } of chosenAffinities(files, effective)) affinities[`${task.tid}:${task.startTicks}`] = mask;
+  for (const [thread, cpus] of Object.entries(noted)) {
+    if (ledger.disturbed || hasRest(files, thread, cpus, effective)) affinities[thread] = cpus;
+  }
+  return { ...ledger, affinities, disturbed: true };
+}
+
+/** Gives threads back, after cpusets changed, what the kernel forgot, as far as containers leave it to them. */
+export function remind(kernel: Kernel, ledger: Ledger): Ledger {
+  const { affinities, disturbed, ...rest } = ledger;
+  if (!disturbed) return ledger;
+  // What cannot be given back yet will be when the container leaves that has it.
+  const pending = Object.entries(affinities ?? {}).filter(([thread, cpus]) => !giveBack(kernel, thread, cpus));
+  return pending.length > 0 ? { ...rest, affinities: Object.fromEntries(pending) } : rest;
+}
+
+/** Whether a thread has all of `cpus` now, or has ended. The kernel takes what its cpuset allows of a mask. */
+function giveBack(kernel: Kernel, thread: string, cpus: string): boolean {
+  const { read, write } = drivers.affinity;
+  try {
+    const now = read(kernel, thread);
+    // On kernels that forget less, to write the same would turn what the thread was left with into its choice.
+    if (now === cpus || now === null) return true;
+    write(kernel, thread, cpus);
+    const then = read(kernel, thread);
+    return then === cpus || then === null;
+  } catch (error) {
+    // All of them are in containers, or the kernel has bound the thread since.
+    if (error instanceof SysError) return false;
+    throw error;
+  }
+}
+
+/** Threads outside of our containers that may run on fewer CPUs than their cgroup, and can be told so. */
+function chosenAffinities(files: KernelFiles, effective: (pid: number) => string | null): { task: Task; mask: string }[] {
+  return listNumbered(files, "/proc", "").flatMap((pid) =>
+    listNumbered(files, `/proc/${pid}/task`, "").flatMap((tid) => {
+      const mask = affinityOf(tid);
+      if (mask === null || mask === effective(0)) return [];
+      const allowed = effective(pid);
+      if (allowed === null || mask === allowed) return [];
+      const task = readTask(files, pid, tid);
+      return task === null || task.isBound ? [] : [{ task, mask }];
+    })
+  );
+}
+
+function affinityOf(tid: number): string | null {
+  try {
+    return formatCpuList(getAffinity(tid));
+  } catch (error) {
+    if (error instanceof SysError) return null;
+    throw error;
+  }
+}
+
+/**
+ * Whether a thread has what containers left of `cpus`; or all that its cgroup has, which is what the kernel gives to
+ * one that they left nothing, and to every one that it forgot about when somebody else changed a cpuset.
+ */
+function hasRest(files: KernelFiles, thread: string, cpus: string, effective: (pid: number) => string | null): boolean {
+  const now = drivers.affinity.read(files, thread);
+  const allowed = now === null ? null : effective(Number(thread.split(":")[0]));
+  if (now === null || allowed === null) return false;
+  const allowedCpus = parseCpuList(allowed);
+  return now === allowed || now === formatCpuList(parseCpuList(cpus).filter((cpu) => allowedCpus.includes(cpu)));
+}
+
+/** Finds the CPUs that the cgroup of a process may use, 0 for the root; `null` for one of ours, or one that is gone. */
+function effectiveCpusBy(files: KernelFiles): (pid: number) => string | null {
+  const mount = hierarchyOf(readCgroupLayout(files), "cpuset")?.mount ?? "";
+  const known = new Map<string, string | null>();
+  const read = (path: string): string | null => {
+    if (path.startsWith(`/${cgroupPrefix}`)) return null;
+    const text = files.tryRead(`${mount}${path}/cpuset.cpus.effective`)?.trim();
+    // Without the controller it is as its parent.
+    return text !== undefined ? text : path === "" ? null : read(path.slice(0, path.lastIndexOf("/")));
+  };
+  return (pid) => {
+    const line = pid === 0 ? "0::/" : files.tryRead(`/proc/${pid}/cgroup`)?.split("\n").find((line) => line.startsWith("0::"));
+    if (line === undefined) return null;
+    const path = line.slice(3).replace(/\/$/, "");
+    if (!known.has(path)) known.set(path, read(path));
+    return known.get(path)!;
+  };
+}

@@ -1,0 +1,95 @@
+import { SysError } from "../../ffi/errors.ts";
+import { RefusedError } from "../errors.ts";
+import { type Driver, drivers, type Kernel } from "./driver.ts";
+import type { KernelFiles } from "../../ffi/kernel_root.ts";
+import { type Change, formatStep, type Step } from "./step.ts";
+
+/** A step whose value on the machine is not the planned one. */
+export interface Drift {
+  /** The step as it was planned. */
+  readonly step: Step;
+  /** What the machine has now; `null` when the thing is gone. */
+  readonly found: string | null;
+}
+
+/** Turns wishes into steps by reading, once, what the machine has before any of them. */
+export function prepare(kernel: KernelFiles, changes: readonly Change[]): Step[] {
+  return changes.map((change) => ({ ...change, from: drivers[change.kind].read(kernel, change.what) ?? change.initial ?? null }));
+}
+
+/**
+ * Makes steps true, in order, each read back. The caller has journaled them before.
+ *
+ * @param mayUndo Says which steps are ours alone, should one be refused: what others share stays.
+ * @throws {RefusedError} At the first step that the kernel refuses or changes its mind about. What had been done is
+ * undone, so the machine is as it was.
+ */
+export function apply(kernel: Kernel, steps: readonly Step[], mayUndo: (step: Step) => boolean = () => true): void {
+  for (const [index, step] of steps.entries()) {
+    try {
+      applyOne(kernel, drivers[step.kind], step);
+    } catch (error) {
+      const left = undo(kernel, steps.slice(0, index + 1).filter(mayUndo));
+      throw refusal(step, error, left);
+    }
+  }
+}
+
+function applyOne(kernel: Kernel, driver: Driver, step: Step): void {
+  if (driver.read(kernel, step.what) !== step.to) driver.write(kernel, step.what, step.to);
+  const now = driver.read(kernel, step.what);
+  if (now !== step.to) throw new RefusedError(`the kernel took the value, and then says ${JSON.stringify(now)}`);
+}
+
+function refusal(step: Step, cause: unknown, left: readonly Drift[]): RefusedError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const undone = left.length === 0
+    ? "everything before it was undone"
+    : `${left.length} earlier steps could not be undone; run "nodeos restore"`;
+  const denied = cause instanceof SysError && ["EACCES", "EPERM", "EROFS"].includes(cause.code);
+  const remedy = denied
+    ? "Run it as root, where the cgroup file systems are mounted writable; nodeos doctor says what this machine lacks"
+    : undefined;
+  return new RefusedError(`Cannot apply ${formatStep(step)}: ${reason} (${undone})`, { cause, remedy });
+}
+
+/**
+ * Puts steps back, last first, as far as they were made at all. It never stops half-way: what the kernel refuses, or
+ * takes and does not do, is returned in the order of the steps, and tried again by the next recovery.
+ */
+export function undo(kernel: Kernel, steps: readonly Step[]): Drift[] {
+  const touched: { step: Step; refusal: string }[] = [];
+  for (const step of steps.toReversed()) {
+    const driver = drivers[step.kind];
+    try {
+      if (driver.read(kernel, step.what) === step.from) continue;
+      driver.write(kernel, step.what, step.from);
+      touched.push({ step, refusal: "" });
+    } catch (error) {
+      touched.push({ step, refusal: ` (${error instanceof Error ? error.message : error})` });
+    }
+  }
+  // Only now, since some things go with others: the files of a cgroup with the cgroup.
+  return touched.toReversed().flatMap(({ step, refusal }) => {
+    const found = readAfter(kernel, step);
+    return found === null || found === step.from ? [] : [{ step, found: found + refusal }];
+  });
+}
+
+/** What a step left behind: `null` when it is gone, or goes with something else that is asked about itself. */
+function readAfter(kernel: KernelFiles, step: Step): string | null {
+  if (step.from === null && step.kind !== "cgroup") return null;
+  try {
+    return drivers[step.kind].read(kernel, step.what);
+  } catch {
+    return "unreadable";
+  }
+}
+
+/** Compares steps with the machine; `[]` when every value still stands. */
+export function verify(kernel: KernelFiles, steps: readonly Step[]): Drift[] {
+  return steps.flatMap((step) => {
+    const found = drivers[step.kind].read(kernel, step.what);
+    return found === step.to ? [] : [{ step, found }];
+  });
+}

@@ -1,0 +1,49 @@
+/**
+ * argo-nodeos: one Linux kernel, several operating-system personalities.
+ *
+ * ```ts ignore
+ * import { Container } from "./mod.ts";
+ *
+ * await using container = await Container.create({ cpuCount: 4 });
+ * const { code } = await container.start({ argv: ["./solver"] }).status;
+ * ```
+ *
+ * @module
+ */
+
+export type { Scheduling } from "./ffi/task.ts";
+export type { Cache } from "./lib/kernel/cache.ts";
+export type { HugePagePool, MemoryNode } from "./lib/kernel/numa.ts";
+export { CapturedRoot } from "./ffi/captured_root.ts";
+export { SysError } from "./ffi/errors.ts";
+export { type KernelEntry, type KernelFiles, KernelRoot, type KernelWriter } from "./ffi/kernel_root.ts";
+export { type ExitStatus, type Launched, LaunchError, type LaunchRequest, type Placement } from "./ffi/launch.ts";
+export { Container, type ContainerOptions, type RunningProgram } from "./lib/container/container.ts";
+export {
+  type ContainerPlan,
+  type Lifetime,
+  Node,
+  planRequest,
+  type ProgramRequest,
+  type Recovery,
+  type StartedProgram,
+} from "./lib/container/node.ts";
+export {
+  type ContainerRequest,
+  type ContainerSpec,
+  type NodeRequest,
+  SpecError,
+  type SpecIssue,
+  type SpecPath,
+} from "./lib/container/spec.ts";
+export { NodeosError, NoSuchObjectError, NotRunningError, RefusedError, UsageError } from "./lib/errors.ts";
+export type { LoadBalancing } from "./lib/feature/load_balancing.ts";
+export type { SchedulingWish } from "./lib/feature/scheduling.ts";
+export { type CgroupLayout, type CpusetState, type Hierarchy, readCgroupLayout } from "./lib/kernel/cgroup.ts";
+export { formatCpuList, parseCpuList } from "./lib/kernel/cpulist.ts";
+export { Inventory } from "./lib/kernel/inventory.ts";
+export { type Core, type CoreKind, type Cpu, type CpuGroup, readTopology, type Topology } from "./lib/kernel/topology.ts";
+export { type Change, formatSteps, type Step, type StepKind, stepKinds } from "./lib/plan/step.ts";
+export type { Kernel } from "./lib/plan/driver.ts";
+export { type Drift, verify } from "./lib/plan/executor.ts";
+export type { Holding, Ledger, Owner } from "./lib/plan/ledger.ts";

@@ -1,0 +1,107 @@
+/**
+ * Compiles `ffi/native` into `build/`: `libnodeos.so`, and the program `nodeos-helper` that runs inside containers.
+ *
+ * The result is cached by content: a stamp beside it holds the hash of sources, compiler and flags.
+ * `--sanitize` builds a second copy with the address and undefined-behaviour sanitizers into `build/asan/`.
+ *
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+
+const root = new URL("..", import.meta.url).pathname;
+const sources = `${root}ffi/native`;
+const flags = ["-std=c17", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-fPIC", "-pthread"];
+
+/** Builds what is out of date and returns the path of the library. */
+export async function build({ sanitize = false }: { sanitize?: boolean } = {}): Promise<string> {
+  const compiler = Deno.env.get("CC") ?? "gcc";
+  const extra = [
+    ...(Deno.env.get("CFLAGS") ?? "").split(" ").filter(Boolean),
+    ...(sanitize ? ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"] : []),
+  ];
+  const out = `${root}build${sanitize ? "/asan" : ""}`;
+  const library = files(sources);
+  const helper = files(`${sources}/helper`);
+  const stamp = await digest([
+    compiler,
+    ...flags,
+    ...extra,
+    ...[...library, ...helper].map((path) => `${path}\n${Deno.readTextFileSync(path)}`),
+  ]);
+  if (isCurrent(out, stamp)) return `${out}/libnodeos.so`;
+
+  Deno.mkdirSync(out, { recursive: true });
+  const c = (paths: string[]) => paths.filter((path) => path.endsWith(".c"));
+  await compile(compiler, [
+    ...flags,
+    ...extra,
+    "-shared",
+    "-Wl,-z,nodelete",
+    "-Wl,-z,defs",
+    "-o",
+    `${out}/libnodeos.so.new`,
+    ...c(library),
+  ]);
+  if (c(helper).length > 0) await compile(compiler, [...flags, ...extra, "-o", `${out}/nodeos-helper.new`, ...c(helper), ...c(library)]);
+  // A running command keeps the file it mapped: the new one takes the name, not the place.
+  for (const name of ["libnodeos.so", "nodeos-helper"]) {
+    if (exists(`${out}/${name}.new`)) Deno.renameSync(`${out}/${name}.new`, `${out}/${name}`);
+  }
+  Deno.writeTextFileSync(`${out}/stamp`, stamp);
+  return `${out}/libnodeos.so`;
+}
+
+async function compile(compiler: string, args: string[]): Promise<void> {
+  let output: Deno.CommandOutput;
+  try {
+    output = await new Deno.Command(compiler, { args, stdout: "piped", stderr: "piped" }).output();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new Error(
+      `Cannot build libnodeos: there is no C compiler named ${compiler}. Install one (Debian, Ubuntu: apt-get install gcc libc6-dev; ` +
+        `Fedora, RHEL: dnf install gcc glibc-devel), or point NODEOS_LIB at a ready libnodeos.so`,
+      { cause: error },
+    );
+  }
+  if (!output.success) throw new Error(`Cannot build libnodeos: ${compiler} says\n${new TextDecoder().decode(output.stderr)}`);
+}
+
+function files(directory: string): string[] {
+  return [...Deno.readDirSync(directory)].filter(({ name }) => /\.[ch]$/.test(name)).map(({ name }) => `${directory}/${name}`).sort();
+}
+
+function isCurrent(out: string, stamp: string): boolean {
+  return exists(`${out}/libnodeos.so`) && exists(`${out}/stamp`) && Deno.readTextFileSync(`${out}/stamp`) === stamp;
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+async function digest(parts: string[]): Promise<string> {
+  const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(parts.join("\0")));
+  return [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Somebody built the library already, and says where. */
+function isReady(): boolean {
+  const named = Deno.env.get("NODEOS_LIB");
+  return named !== undefined && exists(named);
+}
+
+if (import.meta.main && !isReady()) {
+  const { values } = parseArgs({ args: Deno.args, options: { sanitize: { type: "boolean" } } });
+  try {
+    await build(values);
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    Deno.exit(1);
+  }
+}

@@ -1,0 +1,74 @@
+import { parseNumberList } from "../lib/container/number_list.ts";
+import { parseBytes, parseCount } from "../lib/container/quantity.ts";
+import { quote } from "../lib/container/quote.ts";
+import { parseScheduling } from "../lib/container/scheduling_wish.ts";
+import type { SchedulingWish } from "../lib/feature/scheduling.ts";
+import { UsageError } from "../lib/errors.ts";
+
+/** Parses seconds: a number from 0, fractions allowed. */
+export function seconds(text: string): number {
+  if (/^\d{1,9}(\.\d+)?$/.test(text)) return Number(text);
+  throw new UsageError(`Cannot read ${quote(text)} as seconds`, { remedy: "Write a number such as 2 or 0.5" });
+}
+
+/** Parses `UID` or `UID:GID`, in numbers. */
+export function credentials(text: string): { uid: number; gid: number } {
+  const match = /^(\d{1,9})(?::(\d{1,9}))?$/.exec(text);
+  if (match) return { uid: Number(match[1]), gid: Number(match[2] ?? match[1]) };
+  throw new UsageError(`Cannot read ${quote(text)} as a user`, { remedy: "Write numbers, as in 1000 or 1000:100 (id -u, id -g)" });
+}
+
+/**
+ * Parses a scheduling wish: `fair`, `fair,nice=5`, `cooperative`, `cooperative,throttle=keep`, or
+ * `deadline,runtime=5ms,period=10ms[,deadline=8ms]`; see {@link parseScheduling}.
+ *
+ * @throws {UsageError} If it is none, with the nearest word that is.
+ */
+export function schedulingWish(text: string): SchedulingWish {
+  const [policy, ...rest] = text.split(",");
+  const options = new Map<string, string>();
+  for (const part of rest) {
+    const [option] = part.split("=", 1);
+    const remedy = "Write options as in deadline,runtime=5ms,period=10ms";
+    if (option === "" || option === part) {
+      throw new UsageError(`Cannot use ${quote(part)} as an option of scheduling ${quote(policy)}`, { remedy });
+    }
+    if (options.has(option)) throw new UsageError(`Cannot use option ${quote(option)} of scheduling ${quote(policy)} twice`, { remedy });
+    options.set(option, part.slice(option.length + 1));
+  }
+  return parseScheduling(policy, options);
+}
+
+/** How the command line spells them. */
+export const containerFlags = {
+  name: { kind: "parsed", parse: String, optional: true, brief: "Name of the container (default: run-PID)" },
+  cpus: {
+    kind: "parsed",
+    parse: parseNumberList,
+    optional: true,
+    brief: "CPUs by number, such as 2-15,18 (default: all that are free, but one core)",
+  },
+  count: { kind: "parsed", parse: parseCount, optional: true, brief: "How many CPUs, instead of which" },
+  memory: { kind: "parsed", parse: parseBytes, optional: true, brief: "The most memory, such as 64GiB (default: no limit)" },
+  nodes: { kind: "parsed", parse: parseNumberList, optional: true, brief: "NUMA nodes to take memory from, such as 0-1 (default: all)" },
+  pids: { kind: "parsed", parse: parseCount, optional: true, brief: "The most threads at once (default: no limit)" },
+  scheduling: {
+    kind: "parsed",
+    parse: schedulingWish,
+    optional: true,
+    brief: "fair[,nice=5] (default fair) | cooperative[,throttle=keep] | deadline,runtime=5ms,period=10ms",
+  },
+  loadBalancing: {
+    kind: "enum",
+    values: ["off", "on"],
+    optional: true,
+    brief: "Whether the kernel moves threads between the CPUs (default: off)",
+  },
+} as const;
+
+/** `-n`: on every command that changes something. */
+export const dryRunFlag = { kind: "boolean", default: false, brief: "Print the exact changes and make none" } as const;
+/** `--json`: on every command that prints. */
+export const jsonFlag = { kind: "boolean", default: false, brief: "Print one JSON document" } as const;
+/** `--grace`: on every command that ends programs. */
+export const graceFlag = { kind: "parsed", parse: seconds, default: "10", brief: "Seconds between SIGTERM and SIGKILL" } as const;

@@ -1,0 +1,14 @@
+import { formatCpuList } from "../lib/kernel/cpulist.ts";
+import { formatSteps } from "../lib/plan/step.ts";
+import type { ContainerPlan } from "../lib/container/node.ts";
+import type { Context } from "./context.ts";
+
+/** Prints what would be changed, container by container. */
+export function printPlan(context: Context, plans: readonly ContainerPlan[], json: boolean): void {
+  if (json) return context.json({ containers: plans.map(({ spec, steps }) => ({ spec, steps })) });
+  for (const { spec, steps } of plans) {
+    const pending = steps.filter(({ from, to }) => from !== to);
+    context.print(`# ${spec.role === "service" ? "ServiceOS" : `container ${spec.name}`} on CPUs ${formatCpuList(spec.cpus)}`);
+    context.print(formatSteps(pending));
+  }
+}

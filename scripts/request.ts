@@ -1,0 +1,33 @@
+import type { ContainerRequest } from "../lib/container/spec.ts";
+import { UsageError } from "../lib/errors.ts";
+import type { LoadBalancing } from "../lib/feature/load_balancing.ts";
+import type { SchedulingWish } from "../lib/feature/scheduling.ts";
+
+/** The flags that describe one container. */
+export interface ContainerFlags {
+  /** See {@link ContainerRequest}. */
+  readonly name?: string;
+  /** See {@link ContainerRequest}. */
+  readonly cpus?: number[];
+  /** `cpuCount` of the request. */
+  readonly count?: number;
+  /** `memoryBytes` of the request. */
+  readonly memory?: number;
+  /** See {@link ContainerRequest}. */
+  readonly nodes?: number[];
+  /** `pidsMax` of the request. */
+  readonly pids?: number;
+  /** See {@link ContainerRequest}. */
+  readonly scheduling?: SchedulingWish;
+  /** See {@link ContainerRequest}. */
+  readonly loadBalancing?: LoadBalancing;
+}
+
+/** The request that the flags make. */
+export function requestOf(flags: ContainerFlags): ContainerRequest {
+  if (flags.cpus !== undefined && flags.count !== undefined) {
+    throw new UsageError("Cannot use --cpus and --count together", { remedy: "Give the CPUs by number, or how many" });
+  }
+  const { name, cpus, count, nodes, memory, pids, scheduling, loadBalancing } = flags;
+  return { name, cpus, cpuCount: count, nodes, memoryBytes: memory, pidsMax: pids, scheduling, loadBalancing };
+}

@@ -1,0 +1,57 @@
+import { processesOf } from "../../lib/container/processes.ts";
+import type { ContainerSpec } from "../../lib/container/spec.ts";
+import { formatCpuList } from "../../lib/kernel/cpulist.ts";
+import { verify } from "../../lib/plan/executor.ts";
+import { formatSteps } from "../../lib/plan/step.ts";
+import { formatBytes } from "../../lib/report/quantity.ts";
+import { table } from "../../lib/report/table.ts";
+import type { Context } from "../context.ts";
+import type { ShowFlags } from "./command.ts";
+
+/** Shows one container. */
+export default async function show(this: Context, flags: ShowFlags, name: string): Promise<void> {
+  const node = await this.node();
+  const holding = node.find(name);
+  const spec = holding.spec as ContainerSpec;
+  const drift = verify(node.kernel, holding.steps);
+  const processes = processesOf(node.kernel, holding).map((pid) => ({
+    pid,
+    command: (node.kernel.tryRead(`/proc/${pid}/comm`) ?? "?").trim(),
+  }));
+  if (flags.json) {
+    return this.json({
+      spec: { ...spec, cpus: formatCpuList(spec.cpus), nodes: formatCpuList(spec.nodes) },
+      createdAt: new Date(holding.createdAtMs).toISOString(),
+      owner: holding.owner,
+      processes,
+      steps: holding.steps,
+      drift,
+    });
+  }
+  this.print(table([{ title: `CONTAINER ${name}` }, { title: "" }], [
+    ["CPUs", formatCpuList(spec.cpus)],
+    ["NUMA nodes", formatCpuList(spec.nodes)],
+    ["memory", spec.memoryBytes === null ? "no limit" : formatBytes(spec.memoryBytes)],
+    ["threads", spec.pidsMax === null ? "no limit" : `at most ${spec.pidsMax}`],
+    ["scheduling", describeScheduling(spec)],
+    ["load balancing", spec.loadBalancing],
+    ["made", new Date(holding.createdAtMs).toISOString()],
+    ["lives", holding.owner === null ? "until nodeos down" : `with process ${holding.owner.pid}`],
+    ["processes", processes.length === 0 ? "none" : processes.map(({ pid, command }) => `${pid} ${command}`).join(", ")],
+  ]));
+  this.print("\nCHANGED");
+  this.print(formatSteps(holding.steps).replaceAll(/^/gm, "  "));
+  if (drift.length > 0) this.print("\nDRIFTED (somebody else changed it since)");
+  for (const { step, found } of drift) this.print(`  ${step.what} is ${found ?? "gone"}, and should be ${step.to}`);
+}
+
+function describeScheduling({ scheduling }: ContainerSpec): string {
+  switch (scheduling.policy) {
+    case "fair":
+      return "fair";
+    case "cooperative":
+      return `cooperative (SCHED_FIFO, one priority, throttle ${scheduling.throttle === "lift" ? "lifted" : "kept"})`;
+    case "deadline":
+      return `deadline, ${scheduling.runtimeNs} ns every ${scheduling.periodNs} ns`;
+  }
+}

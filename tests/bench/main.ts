@@ -1,0 +1,43 @@
+/**
+ * Benchmarks beside their rivals: `deno task bench [launch|noise...] [--out FILE]`.
+ *
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+import { KernelRoot } from "../../ffi/kernel_root.ts";
+import { readTopology } from "../../lib/kernel/topology.ts";
+import { benchLaunch } from "./launch.ts";
+import { benchPlan } from "./plan.ts";
+import { describe, type Group } from "./measure.ts";
+
+const benches: Readonly<Record<string, () => Group[] | Promise<Group[]>>> = { launch: benchLaunch, plan: benchPlan };
+
+const { values, positionals } = parseArgs({ options: { out: { type: "string" } }, allowPositionals: true });
+const names = positionals.length > 0 ? positionals : Object.keys(benches);
+const unknown = names.find((name) => !(name in benches));
+if (unknown !== undefined) {
+  console.error(`There is no benchmark ${unknown}; there are: ${Object.keys(benches).join(", ")}`);
+  Deno.exit(2);
+}
+
+const kernel = new KernelRoot();
+const machine = {
+  cpu: readTopology(kernel).model,
+  cpuCount: readTopology(kernel).onlineCpus.length,
+  kernel: kernel.read("/proc/sys/kernel/osrelease").trim(),
+  deno: Deno.version.deno,
+  loadAverage: kernel.read("/proc/loadavg").split(" ")[0],
+  date: new Date().toISOString().slice(0, 10),
+};
+console.log(
+  `${machine.cpu}, ${machine.cpuCount} CPUs, Linux ${machine.kernel}, Deno ${machine.deno}, load ${machine.loadAverage}, ${machine.date}\n`,
+);
+const groups: Group[] = [];
+for (const name of names) {
+  for (const group of await benches[name]()) {
+    groups.push(group);
+    console.log(`${describe(group)}\n`);
+  }
+}
+if (values.out !== undefined) Deno.writeTextFileSync(values.out, `${JSON.stringify({ machine, groups }, null, 2)}\n`);

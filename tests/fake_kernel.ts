@@ -1,0 +1,186 @@
+import { errno, SysError } from "../ffi/errors.ts";
+import type { KernelEntry, KernelFiles, KernelWriter } from "../ffi/kernel_root.ts";
+import { formatCpuList } from "../lib/kernel/cpulist.ts";
+import { Version1, writeRtRuntime } from "./fake_cgroup_v1.ts";
+import { Version2 } from "./fake_cgroup_v2.ts";
+import type { FakeHierarchy } from "./fake_cgroups.ts";
+
+/** What a {@link FakeKernel} is like. */
+export interface FakeMachine {
+  /** Version of the cgroups it has mounted. */
+  readonly version: 1 | 2;
+  /** CPUs, all of them on. */
+  readonly cpuCount: number;
+  /** NUMA nodes; 1 by default. */
+  readonly nodeCount?: number;
+  /** Version 1: real-time budgets by group (CONFIG_RT_GROUP_SCHED). */
+  readonly rtGroups?: boolean;
+  /** Version 2: `cpuset.cpus.exclusive` (from 6.7 on). */
+  readonly exclusiveCpus?: boolean;
+  /** The fair server's budgets in debugfs (from 6.12 on). */
+  readonly fairServer?: boolean;
+  /** Version 2: controllers that the root gives its children from the start. */
+  readonly enabled?: readonly string[];
+  /** Version 2: why every partition is invalid. */
+  readonly partitionInvalid?: string;
+}
+
+/** What happens instead of a change: an errno, nothing at all, or `kill -9` of us before or after it. */
+export type Fault = number | "ignore" | "kill before" | "kill after";
+
+/** Stands for `kill -9`: nothing that the process still does after it reaches the machine. */
+export class Killed extends Error {
+  override readonly name = "Killed";
+}
+
+const rtRuntime = "/proc/sys/kernel/sched_rt_runtime_us";
+
+/**
+ * A machine in memory, with as much of the kernel's behaviour as our steps meet: cgroups of either version, the
+ * real-time throttle, its own idea of what a value looks like. Faults happen on demand.
+ */
+export class FakeKernel implements KernelFiles, KernelWriter {
+  readonly base = "(a fake)";
+  /** Texts of all files, without the final newline. */
+  readonly files = new Map<string, string>();
+  /** Directories that are there even when empty. */
+  readonly directories = new Set<string>();
+  readonly #hierarchies: readonly FakeHierarchy[];
+  /** Changes that were asked for so far. */
+  changeCount = 0;
+  /** Asked before each change; `change` counts from 1. */
+  fault: (change: number, path: string) => Fault | undefined = () => undefined;
+  /** Called at the moment of a kill. */
+  onKill: () => void = () => {};
+  /** Whether the process was killed and not replaced yet. */
+  isDead = false;
+
+  constructor(readonly machine: FakeMachine) {
+    const cpus = formatCpuList(Array(machine.cpuCount).keys());
+    const nodes = formatCpuList(Array(machine.nodeCount ?? 1).keys());
+    this.files.set("/proc/sys/kernel/random/boot_id", "11111111-2222-3333-4444-555555555555");
+    this.files.set("/sys/devices/system/cpu/online", cpus);
+    this.files.set("/sys/devices/system/cpu/present", cpus);
+    this.files.set("/sys/devices/system/node/has_memory", nodes);
+    this.files.set("/proc/meminfo", "MemTotal:       67108864 kB");
+    for (let node = 0; node < (machine.nodeCount ?? 1); node++) {
+      this.files.set(`/sys/devices/system/node/node${node}/meminfo`, `Node ${node} MemTotal:       33554432 kB`);
+    }
+    this.files.set(rtRuntime, "950000");
+    for (let cpu = 0; machine.fairServer && cpu < machine.cpuCount; cpu++) {
+      this.files.set(`/sys/kernel/debug/sched/fair_server/cpu${cpu}/runtime`, "50000000");
+    }
+    this.addProcess(Deno.pid, 1000);
+    this.#hierarchies = machine.version === 2
+      ? [new Version2(this, cpus, nodes)]
+      : ["cpuset", "memory", "pids", "cpu"].map((controller) => new Version1(this, controller, cpus, nodes));
+    const lines = this.#hierarchies.map(({ mount, type }, index) => `${32 + index} 31 0:${30 + index} / ${mount} rw,relatime - ${type}`);
+    this.files.set("/proc/self/mountinfo", lines.join("\n"));
+  }
+
+  /** Lets a process live; to give a number another start is to end the one that had it. */
+  addProcess(pid: number, startTicks: number): void {
+    this.files.set(`/proc/${pid}/stat`, `${pid} (a (odd) name) S 1 ${"0 ".repeat(17)}${startTicks} 0 0`);
+  }
+
+  /** After a kill: another process has our number, and the machine works again. */
+  restart(): void {
+    this.isDead = false;
+    this.fault = () => undefined;
+    this.onKill = () => {};
+    this.changeCount = 0;
+    this.addProcess(Deno.pid, Number(this.files.get(`/proc/${Deno.pid}/stat`)!.split(" ")[23]) + 1);
+  }
+
+  /** Everything that somebody could have changed, by path; processes come and go, and are left out. */
+  snapshot(): Record<string, string> {
+    const files = [...this.files].filter(([path]) => !/^\/proc\/\d+\//.test(path));
+    return Object.fromEntries([...files, ...[...this.directories].map((path) => [`${path}/`, ""])].sort(([a], [b]) => a < b ? -1 : 1));
+  }
+
+  read(path: string): string {
+    const text = this.tryRead(path);
+    if (text === null) throw new SysError(`read ${path}`, errno.ENOENT);
+    return text;
+  }
+
+  tryRead(path: string): string | null {
+    this.#live();
+    const text = this.files.get(path);
+    return text === undefined ? null : `${text}\n`;
+  }
+
+  list(path: string): KernelEntry[] {
+    this.#live();
+    const entries = new Map<string, KernelEntry>();
+    for (const name of [...this.files.keys(), ...[...this.directories].map((directory) => `${directory}/`)]) {
+      if (!name.startsWith(`${path}/`) || name.length === path.length + 1) continue;
+      const [first, ...rest] = name.slice(path.length + 1).split("/");
+      entries.set(first, { name: first, kind: rest.length > 0 ? "directory" : "file" });
+    }
+    return [...entries.values()].sort((a, b) => a.name < b.name ? -1 : 1);
+  }
+
+  link(): null {
+    return null;
+  }
+
+  exists(path: string): boolean {
+    this.#live();
+    return this.files.has(path) || this.directories.has(path);
+  }
+
+  write(path: string, text: string): void {
+    this.#change(path, () => {
+      // As measured: to write nothing is no write, and no error either.
+      if (text === "") return;
+      const value = text.trim();
+      if (!this.files.has(path)) throw new SysError(`write ${path}`, errno.ENOENT);
+      const hierarchy = this.#hierarchyOf(path);
+      if (hierarchy) return hierarchy.write(path, value);
+      if (!/^-?\d+$/.test(value)) throw new SysError(`write ${path}`, errno.EINVAL);
+      if (path === rtRuntime) return writeRtRuntime(this, path, value);
+      this.files.set(path, value);
+    });
+  }
+
+  makeDirectory(path: string): void {
+    this.#change(path, () => {
+      const hierarchy = this.#hierarchyOf(path);
+      if (hierarchy === undefined) throw new SysError(`make ${path}`, errno.EPERM);
+      if (this.directories.has(path)) throw new SysError(`make ${path}`, errno.EEXIST);
+      if (!this.directories.has(path.slice(0, path.lastIndexOf("/")))) throw new SysError(`make ${path}`, errno.ENOENT);
+      hierarchy.make(path);
+    });
+  }
+
+  removeDirectory(path: string): void {
+    this.#change(path, () => {
+      const hierarchy = this.#hierarchyOf(path);
+      if (hierarchy === undefined || !this.directories.has(path)) throw new SysError(`remove ${path}`, errno.ENOENT);
+      const isParent = [...this.directories].some((directory) => directory.startsWith(`${path}/`));
+      if (isParent || this.files.get(`${path}/cgroup.procs`) !== "") throw new SysError(`remove ${path}`, errno.EBUSY);
+      hierarchy.remove(path);
+    });
+  }
+
+  #hierarchyOf(path: string): FakeHierarchy | undefined {
+    return this.#hierarchies.find(({ mount }) => path.startsWith(`${mount}/`));
+  }
+
+  #live(): void {
+    if (this.isDead) throw new Killed("this process was killed");
+  }
+
+  #change(path: string, effect: () => void): void {
+    this.#live();
+    const fault = this.fault(++this.changeCount, path);
+    if (typeof fault === "number") throw new SysError(`change ${path}`, fault);
+    if (fault === undefined || fault === "kill after") effect();
+    if (fault === "kill before" || fault === "kill after") {
+      this.onKill();
+      this.isDead = true;
+      this.#live();
+    }
+  }
+}

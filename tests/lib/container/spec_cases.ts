@@ -1,0 +1,365 @@
+import fc from "fast-check";
+import type { ContainerRequest, NodeRequest } from "../../../lib/container/spec.ts";
+
+/** What YAML can say. */
+export type Value = string | number | boolean | null | Value[] | { [key: string]: Value };
+/** A map of YAML. */
+export type MapValue = { [key: string]: Value };
+
+/** A specification as a file has it, and the request that it should become. */
+export interface GoodSpec {
+  readonly document: MapValue;
+  readonly request: NodeRequest;
+}
+
+/** One wish, as a file spells it and as the request has it. */
+interface Wish<T> {
+  readonly yaml: Value;
+  readonly value: T;
+}
+
+function wish<T>(yaml: Value, value: T): Wish<T> {
+  return { yaml, value };
+}
+
+const nodeWishes: fc.Arbitrary<Wish<number[]>> = fc.constantFrom(wish(1, [1]), wish("0-1", [0, 1]), wish([1, 0], [0, 1]), wish("0", [0]));
+const limitWishes: fc.Arbitrary<Wish<number>> = fc.oneof(
+  fc.integer({ min: 2 ** 20, max: 2 ** 32 }).map((bytes) => wish(bytes, bytes)),
+  fc.integer({ min: 1, max: 4096 }).map((count) => wish(`${count}MiB`, count * 2 ** 20)),
+  fc.constantFrom(wish("1.5 GiB", 1.5 * 2 ** 30), wish("2GB", 2e9), wish("1g", 2 ** 30)),
+);
+const pidsWishes: fc.Arbitrary<Wish<number>> = fc.integer({ min: 1, max: 2 ** 22 }).chain((count) =>
+  fc.constantFrom(wish(count, count), wish(`${count}`, count))
+);
+const schedulingWishes: fc.Arbitrary<Wish<NonNullable<ContainerRequest["scheduling"]>>> = fc.oneof(
+  fc.constantFrom(
+    wish("fair", { policy: "fair" as const }),
+    wish("cooperative", { policy: "cooperative" as const, throttle: "lift" as const }),
+    wish({ policy: "cooperative", throttle: "keep" }, { policy: "cooperative" as const, throttle: "keep" as const }),
+  ),
+  fc.integer({ min: -20, max: 19 }).map((nice) => wish({ policy: "fair", nice }, { policy: "fair" as const, nice })),
+  fc.tuple(fc.integer({ min: 2, max: 999 }), fc.nat(5000), fc.nat(5000)).map(([runtimeUs, restUs, moreUs]) => {
+    const [deadlineUs, periodUs] = [runtimeUs + restUs, runtimeUs + restUs + moreUs];
+    const yaml = { policy: "deadline", runtime: `${runtimeUs}us`, deadline: `${deadlineUs}us`, period: `${periodUs}us` };
+    return wish<NonNullable<ContainerRequest["scheduling"]>>(yaml, {
+      policy: "deadline",
+      runtimeNs: runtimeUs * 1000,
+      deadlineNs: deadlineUs * 1000,
+      periodNs: periodUs * 1000,
+    });
+  }),
+);
+const balancingWishes = fc.constantFrom(
+  wish("off", "off" as const),
+  wish("on", "on" as const),
+  wish(true, "on" as const),
+  wish(false, "off" as const),
+);
+
+/** CPUs in one of the ways in which they may be written. */
+function cpuWishes(cpus: readonly number[]): fc.Arbitrary<Wish<number[]>> {
+  const sorted = cpus.toSorted((a, b) => a - b);
+  const forms: Wish<number[]>[] = [wish([...cpus], sorted), wish(cpus.join(), sorted), wish(` ${cpus.join(", ")} `, sorted)];
+  if (cpus.length === 1) forms.push(wish(cpus[0], sorted));
+  return fc.constantFrom(...forms);
+}
+
+const names = fc.uniqueArray(fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_-]{0,11}$/).filter((name) => name !== "service"), {
+  minLength: 3,
+  maxLength: 3,
+});
+
+/**
+ * Specifications that a machine of CPUs 0-7, two NUMA nodes and 8 GiB can meet: CPU 0 stays free or becomes the
+ * ServiceOS's, each container names its CPUs or counts one or two of those that nobody names.
+ */
+export const goodSpecs: fc.Arbitrary<GoodSpec> = fc.tuple(
+  names,
+  fc.shuffledSubarray([1, 2, 3, 5, 6, 7], { minLength: 6 }),
+  fc.integer({ min: 1, max: 3 }),
+  fc.boolean(),
+)
+  .chain(([names, cpus, count, hasService]) =>
+    fc.tuple(...Array.from({ length: count }, (_, index) => containers(names[index], cpus.slice(2 * index, 2 * index + 2)))).map((
+      list,
+    ) => ({
+      document: {
+        apiVersion: "nodeos/v1",
+        ...(hasService ? { service: { cpus: "0,4" } } : {}),
+        containers: list.map(({ yaml }) => yaml),
+      },
+      request: { serviceCpus: hasService ? [0, 4] : undefined, containers: list.map(({ value }) => value) },
+    }))
+  );
+
+function containers(name: string, cpus: readonly number[]): fc.Arbitrary<Wish<ContainerRequest>> {
+  return fc.record({
+    cpus: fc.oneof(fc.integer({ min: 1, max: 2 }).chain((count) => cpuWishes(cpus.slice(0, count))), fc.constant(null)),
+    count: fc.integer({ min: 1, max: 2 }),
+    limit: fc.option(limitWishes),
+    nodes: fc.option(nodeWishes),
+    pids: fc.option(pidsWishes),
+    scheduling: fc.option(schedulingWishes),
+    loadBalancing: fc.option(balancingWishes),
+  }).map(({ cpus, count, limit, nodes, pids, scheduling, loadBalancing: balancing }) => {
+    // Deadline and balancing off exclude each other: a bad specification, made elsewhere on purpose.
+    const loadBalancing = scheduling?.value.policy === "deadline" ? null : balancing;
+    const map = (entries: Record<string, Wish<unknown> | null>): MapValue =>
+      Object.fromEntries(Object.entries(entries).flatMap(([key, wish]) => wish === null ? [] : [[key, wish.yaml]]));
+    const memory = map({ limit, nodes });
+    const features = map({ scheduling, loadBalancing });
+    const yaml: MapValue = {
+      name,
+      ...(cpus === null ? { cpuCount: count } : { cpus: cpus.yaml }),
+      ...(Object.keys(memory).length > 0 ? { memory } : {}),
+      ...map({ pids }),
+      ...(Object.keys(features).length > 0 ? { features } : {}),
+    };
+    const value: ContainerRequest = {
+      name,
+      cpus: cpus?.value,
+      cpuCount: cpus === null ? count : undefined,
+      nodes: nodes?.value,
+      memoryBytes: limit?.value,
+      pidsMax: pids?.value,
+      scheduling: scheduling?.value,
+      loadBalancing: loadBalancing?.value,
+    };
+    return wish(yaml, value);
+  });
+}
+
+/** What makes a good document a bad one; it may change the document, since that is a copy. */
+export type Damage = readonly [name: string, damage: (document: MapValue, pick: number) => void];
+
+function firstContainer(document: MapValue): MapValue {
+  return (document.containers as MapValue[])[0];
+}
+
+/** The map at a name in a container, made if need be. */
+function inside(container: MapValue, key: string): MapValue {
+  return (container[key] ??= {}) as MapValue;
+}
+
+function setCpus(container: MapValue, cpus: Value): void {
+  delete container.cpuCount;
+  container.cpus = cpus;
+}
+
+/** A damage that sets a value to one of several, each of them wrong. */
+function oneOf(name: string, values: readonly Value[], set: (document: MapValue, value: Value) => void): Damage {
+  return [name, (document, pick) => set(document, values[pick % values.length])];
+}
+
+let deep: Value = 1;
+for (let depth = 0; depth < 100; depth++) deep = depth % 2 ? [deep] : { a: deep };
+
+const noMap: Value[] = [null, 5, -1, true, "text", "", [], [1], ["text"]];
+const noText: Value[] = [null, true, false, [], {}, [null], { a: 1 }, deep];
+const noCount: Value[] = [0, -1, -2147483648, 1.5, 1e10, 1e300, "0", "-1", "many", "", "1e3", "1 2", null, true, [], [4], {}];
+const noCpus: Value[] = [
+  -1,
+  "-1",
+  "3-1",
+  "1-",
+  "a",
+  "1;2",
+  "",
+  [],
+  [-1],
+  [1.5],
+  ["a"],
+  [null],
+  [[1]],
+  { a: 1 },
+  null,
+  true,
+  99999,
+  "0-99999",
+  1e21,
+  "1\u0000",
+  "0x1",
+];
+const noSize: Value[] = [
+  0,
+  -1,
+  -4096,
+  "0",
+  "-1GiB",
+  "64Gi",
+  "lots",
+  "",
+  "1e9",
+  "GiB",
+  1e300,
+  "99999999TiB",
+  null,
+  true,
+  [],
+  [1],
+  {},
+  "1GiB\u0000",
+  1023,
+];
+const noName: Value[] = [
+  "",
+  "/",
+  "a/b",
+  "..",
+  ".",
+  "../..",
+  "a..b",
+  "-a",
+  "a b",
+  "a\nb",
+  "a\u0000",
+  "ä",
+  "service",
+  "x".repeat(49),
+  "x".repeat(5000),
+  5,
+  true,
+  "*",
+  "$(id)",
+  "\u001b[2J",
+  "\u202ea",
+];
+const noNode: Value[] = [2, "2", "0-2", [0, 9], -1, "all", "", [], null, 4096, {}];
+
+/** Every damage makes any good document bad, for the reason that its name says. */
+export const damages: readonly Damage[] = [
+  ["a missing apiVersion", (document) => delete document.apiVersion],
+  oneOf(
+    "another apiVersion",
+    ["nodeos/v2", "v1", "", 1, null, ["nodeos/v1"], "nodeos/v1 "],
+    (document, value) => document.apiVersion = value,
+  ),
+  ["missing containers", (document) => delete document.containers],
+  oneOf("containers of another sort", [...noMap, {}, { sim: { cpus: 1 } }], (document, value) => document.containers = value),
+  oneOf("a container of another sort", noMap, (document, value) => (document.containers as Value[]).push(value)),
+  oneOf(
+    "an unknown key",
+    ["cpu", "x", "", "APIVERSION", "__proto__", "constructor", "toString", "0", "a b", "ключ", "x".repeat(900), "<<"],
+    (document, key) => Object.defineProperty(document, key as string, { value: 1, enumerable: true }),
+  ),
+  oneOf(
+    "an unknown key in a container",
+    ["cpu", "mem", "__proto__", "hasOwnProperty", "limits", "syscalls", "Name", "cpus "],
+    (document, key) => Object.defineProperty(firstContainer(document), key as string, { value: 1, enumerable: true }),
+  ),
+  oneOf(
+    "an unknown key in memory",
+    ["units", "limits", "size", "__proto__"],
+    (document, key) => Object.defineProperty(inside(firstContainer(document), "memory"), key as string, { value: 1, enumerable: true }),
+  ),
+  oneOf(
+    "an unknown key in features",
+    ["irqs", "kernelThreads", "schedulling", "__proto__"],
+    (document, key) =>
+      Object.defineProperty(inside(firstContainer(document), "features"), key as string, { value: "away", enumerable: true }),
+  ),
+  ["a missing name", (document) => delete firstContainer(document).name],
+  oneOf("a name that is none", noName, (document, value) => firstContainer(document).name = value),
+  oneOf("a name of another sort", noText, (document, value) => firstContainer(document).name = value),
+  ["two containers of one name", (document) => (document.containers as MapValue[]).push({ ...firstContainer(document), cpus: 4 })],
+  ["missing CPUs", (document) => {
+    delete firstContainer(document).cpus;
+    delete firstContainer(document).cpuCount;
+  }],
+  ["CPUs by number and by count", (document) => Object.assign(firstContainer(document), { cpus: 1, cpuCount: 1 })],
+  oneOf("CPUs that are none", noCpus, (document, value) => setCpus(firstContainer(document), value)),
+  oneOf("CPUs that do not exist", [8, "1-8", [1, 9], "64", 4095, "1-9999"], (document, value) => setCpus(firstContainer(document), value)),
+  ["all CPUs", (document) => setCpus(firstContainer(document), "0-7")],
+  ["CPUs of another container", (document) => {
+    setCpus(firstContainer(document), "1");
+    (document.containers as MapValue[]).push({ name: "the-other", cpus: [1, 1] });
+  }],
+  ["CPUs of the ServiceOS", (document) => {
+    document.service = { cpus: "1" };
+    setCpus(firstContainer(document), "1-2");
+  }],
+  oneOf("a count that is none", noCount, (document, value) => {
+    delete firstContainer(document).cpus;
+    firstContainer(document).cpuCount = value;
+  }),
+  oneOf("more CPUs than there are", [8, 9, "64", 999999999], (document, value) => {
+    delete firstContainer(document).cpus;
+    firstContainer(document).cpuCount = value;
+  }),
+  oneOf("a size that is none", noSize, (document, value) => inside(firstContainer(document), "memory").limit = value),
+  oneOf(
+    "more memory than there is",
+    ["9GiB", 8 * 2 ** 30 + 1, "1TiB", Number.MAX_SAFE_INTEGER],
+    (document, value) => inside(firstContainer(document), "memory").limit = value,
+  ),
+  oneOf("NUMA nodes that are not there", noNode, (document, value) => inside(firstContainer(document), "memory").nodes = value),
+  oneOf("memory of another sort", noMap, (document, value) => firstContainer(document).memory = value),
+  oneOf("a thread limit that is none", [...noCount, 2 ** 22 + 1], (document, value) => firstContainer(document).pids = value),
+  oneOf("features of another sort", noMap, (document, value) => firstContainer(document).features = value),
+  oneOf("scheduling that is none", [
+    "coop",
+    "",
+    "Fair",
+    "deadline",
+    "fair,nice=5",
+    5,
+    null,
+    true,
+    [],
+    ["fair"],
+    {},
+    { nice: 5 },
+    { policy: "fifo" },
+    { policy: ["fair"] },
+    { policy: null },
+    deep,
+  ], (document, value) => inside(firstContainer(document), "features").scheduling = value),
+  oneOf("options of scheduling that are none", [
+    { policy: "fair", nice: 20 },
+    { policy: "fair", nice: "x" },
+    { policy: "fair", throttle: "keep" },
+    { policy: "cooperative", throttle: "off" },
+    { policy: "cooperative", throttle: null },
+    { policy: "deadline", runtime: "5ms" },
+    { policy: "deadline", runtime: 5, period: 10 },
+    { policy: "deadline", runtime: "20ms", period: "10ms" },
+    { policy: "deadline", runtime: "-5ms", period: "10ms" },
+    { policy: "deadline", runtime: "1ns", period: "10ms" },
+    { policy: "deadline", runtime: { ms: 5 }, period: "10ms" },
+    { policy: "deadline", runtime: "5ms", period: "10ms", deadline: "11ms" },
+  ], (document, value) => inside(firstContainer(document), "features").scheduling = value),
+  oneOf(
+    "load balancing that is none",
+    ["no", "Off", "", 0, 1, null, [], {}, ["off"]],
+    (document, value) => inside(firstContainer(document), "features").loadBalancing = value,
+  ),
+  oneOf(
+    "a ServiceOS of another sort",
+    [...noMap, {}, { cpu: 1 }, { protect: [] }, { cpus: 0, x: 1 }],
+    (document, value) => document.service = value,
+  ),
+  oneOf("CPUs of the ServiceOS that are none", noCpus, (document, value) => document.service = { cpus: value }),
+];
+
+/** What makes a good text a bad one, wherever it does so; `pick` says where. */
+export const textDamages: readonly (readonly [name: string, damage: (text: string, pick: number) => string])[] = [
+  ["a NUL byte", (text, pick) => text.slice(0, pick % text.length) + "\0" + text.slice(pick % text.length)],
+  ["a control character", (text, pick) => text.slice(0, pick % text.length) + "\x1b\x07"[pick % 2] + text.slice(pick % text.length)],
+  ["half a character", (text, pick) => text.slice(0, pick % text.length) + "\ud83d" + text.slice(pick % text.length)],
+  ["a second document", (text) => `${text}\n---\n${text}`],
+  ["the same keys twice", (text) => `${text}\napiVersion: nodeos/v1\n`],
+  ["an alias of nothing", (text) => `${text}\nx: *nothing\n`],
+  ["an anchor that contains itself", (text) => `${text}\nx: &x [*x]\n`],
+  ["a bomb of aliases", (text) => `${text}\na: &a [x, x, x]\nb: [${"*a, ".repeat(200)}]\n`],
+  ["a tag", (text) => text.replace("apiVersion: ", "apiVersion: !other ")],
+  ["an open bracket", (text, pick) => `${text}\nx: ${"[{"[pick % 2].repeat(pick % 300 + 1)}`],
+  ["an open quote", (text, pick) => `${text}\nx: ${"\"'"[pick % 2]}abc`],
+  ["a tab as indent", (text) => `${text}\nx:\n\ty: 1\n`],
+  ["an indent that fits nowhere", (text) => `${text}\nx:\n    y: 1\n  z: 1\n`],
+  ["a reserved character", (text, pick) => `${text}\nx: ${"@`%"[pick % 3]}y\n`],
+  ["a map in a line", (text) => `${text}\nx: y: z\n`],
+  ["a directive that nobody knows", (text) => `%X\n---\n${text}`],
+  ["a map as key", (text) => `${text}\n? { a: 1 }\n: b\n`],
+  ["many keys", (text, pick) => `${text}\n${Array.from({ length: pick % 300 + 1 }, (_, index) => `k${index}: ${index}`).join("\n")}`],
+  ["nothing but its comments", (text) => text.replace(/^/gm, "# ")],
+];

@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { type KernelEntry, KernelRoot } from "../../../ffi/kernel_root.ts";
+import { getAffinity, setAffinity } from "../../../ffi/task.ts";
+import { formatCpuList } from "../../../lib/kernel/cpulist.ts";
+import { remember, remind } from "../../../lib/plan/affinities.ts";
+import { emptyLedger, type Ledger } from "../../../lib/plan/ledger.ts";
+import { startTicksOf } from "../../../lib/plan/store.ts";
+
+// Whatever a test loads, it would have to unload.
+new KernelRoot().tryRead("/proc/self/stat");
+const cpus = getAffinity(0);
+const online = formatCpuList(cpus);
+const lacksCpus = cpus.length < 2;
+const note = lacksCpus ? " [needs two CPUs]" : "";
+
+/** This machine under another kernel, with cgroup v2, and with one process only: no test may touch those of others. */
+class OldKernel extends KernelRoot {
+  readonly #texts: ReadonlyMap<string, string>;
+
+  constructor(readonly pid: number, release: string, effective: string) {
+    super();
+    this.#texts = new Map([
+      ["/proc/sys/kernel/osrelease", `${release}\n`],
+      ["/proc/self/mountinfo", "25 20 0:22 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"],
+      ["/sys/fs/cgroup/cgroup.controllers", "cpuset\n"],
+      ["/sys/fs/cgroup/cpuset.cpus.effective", `${effective}\n`],
+      [`/proc/${pid}/cgroup`, "0::/\n"],
+    ]);
+  }
+
+  override tryRead(path: string): string | null {
+    return this.#texts.get(path) ?? super.tryRead(path);
+  }
+
+  override list(path: string): KernelEntry[] {
+    return path === "/proc" ? [{ name: `${this.pid}`, kind: "directory" }] : super.list(path);
+  }
+}
+
+/** A ledger with a container of version 2. */
+const ledger: Ledger = {
+  ...emptyLedger("boot"),
+  holdings: [{
+    name: "sim",
+    owner: null,
+    spec: {},
+    createdAtMs: 0,
+    steps: [{ kind: "controller", what: "/sys/fs/cgroup:cpuset", from: "-", to: "+", why: "" }],
+  }],
+};
+
+/** A process of the test's own, on CPUs of its own choice. */
+class Sleeper implements AsyncDisposable {
+  readonly #child = new Deno.Command("sleep", { args: ["100"] }).spawn();
+  readonly pid = this.#child.pid;
+
+  constructor(chosen: readonly number[]) {
+    setAffinity(this.pid, chosen);
+  }
+
+  /** As notes name it. */
+  get thread(): string {
+    return `${this.pid}:${startTicksOf(new KernelRoot(), this.pid)}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#child.status;
+  }
+}
+
+for (const release of ["6.14.0", "7.2.12+deb13-amd64", "10.0.1"]) {
+  Deno.test(`remember() notes nothing on Linux ${release}, which forgets nothing`, () => {
+    assert.equal(remember(new OldKernel(Deno.pid, release, online), ledger), ledger);
+  });
+}
+
+Deno.test("remember() notes nothing where no cgroup v2 is changed", () => {
+  const without = { ...ledger, holdings: [{ ...ledger.holdings[0], steps: [] }] };
+  assert.equal(remember(new OldKernel(Deno.pid, "6.1.0", online), without), without);
+});
+
+Deno.test({
+  name: `remind() gives a thread the CPUs that it chose, after the kernel forgot them${note}`,
+  ignore: lacksCpus,
+  async fn() {
+    await using sleeper = new Sleeper([cpus[1]]);
+    const kernel = new OldKernel(sleeper.pid, "6.1.0-50-amd64", online);
+    const noted = remember(kernel, ledger);
+    assert.deepEqual(noted, { ...ledger, affinities: { [sleeper.thread]: `${cpus[1]}` }, disturbed: true });
+    setAffinity(sleeper.pid, cpus);
+    assert.deepEqual(remind(kernel, noted), ledger);
+    assert.deepEqual(getAffinity(sleeper.pid), [cpus[1]]);
+  },
+});
+
+Deno.test({
+  name: `remember() leaves out threads that chose nothing${note}`,
+  ignore: lacksCpus,
+  async fn() {
+    await using sleeper = new Sleeper(cpus);
+    assert.deepEqual(remember(new OldKernel(sleeper.pid, "6.1.0", online), ledger).affinities, {});
+    // A container has the others: this is all that is left, not a choice.
+    setAffinity(sleeper.pid, [cpus[0]]);
+    assert.deepEqual(remember(new OldKernel(sleeper.pid, "6.1.0", `${cpus[0]}`), ledger).affinities, {});
+  },
+});
+
+Deno.test({
+  name: `remember() keeps what was noted for a thread that has the rest of it, and forgets it for one that chose again${note}`,
+  ignore: lacksCpus,
+  async fn() {
+    await using sleeper = new Sleeper([cpus[0]]);
+    const noted = { ...ledger, affinities: { [sleeper.thread]: `${cpus[0]},4095` } };
+    const kernel = new OldKernel(sleeper.pid, "6.1.0", online);
+    assert.deepEqual(remember(kernel, noted).affinities, noted.affinities);
+    setAffinity(sleeper.pid, [cpus[1]]);
+    assert.deepEqual(remember(kernel, noted).affinities, { [sleeper.thread]: `${cpus[1]}` });
+  },
+});
+
+Deno.test({
+  name: `remember() trusts what was noted before an interrupted change, whatever the thread has now${note}`,
+  ignore: lacksCpus,
+  async fn() {
+    await using sleeper = new Sleeper([cpus[1]]);
+    const noted = { ...ledger, affinities: { [sleeper.thread]: `${cpus[0]}` }, disturbed: true } as const;
+    const kernel = new OldKernel(sleeper.pid, "6.1.0", online);
+    assert.deepEqual(remember(kernel, noted), noted);
+    assert.deepEqual(remind(kernel, noted), ledger);
+    assert.deepEqual(getAffinity(sleeper.pid), [cpus[0]]);
+  },
+});
+
+Deno.test("remind() forgets threads that ended, and leaves a ledger alone that nothing disturbed", () => {
+  const kernel = new OldKernel(Deno.pid, "6.1.0", online);
+  assert.deepEqual(remind(kernel, { ...ledger, affinities: { "4194303:1": "0" }, disturbed: true }), ledger);
+  assert.equal(remind(kernel, ledger), ledger);
+});

@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { UsageError } from "../../lib/errors.ts";
+import { containerFlags } from "../../scripts/flags.ts";
+import { requestOf } from "../../scripts/request.ts";
+
+Deno.test("requestOf() makes the request of the flags, and leaves open what they leave open", () => {
+  const { name, cpus, count, memory, nodes, pids, scheduling } = containerFlags;
+  const request = requestOf({
+    name: name.parse("sim"),
+    cpus: cpus.parse("2-3"),
+    memory: memory.parse("1GiB"),
+    nodes: nodes.parse("0-1"),
+    pids: pids.parse("64"),
+    scheduling: scheduling.parse("cooperative"),
+    loadBalancing: "on",
+  });
+  assert.deepEqual(request, {
+    name: "sim",
+    cpus: [2, 3],
+    cpuCount: undefined,
+    nodes: [0, 1],
+    memoryBytes: 2 ** 30,
+    pidsMax: 64,
+    scheduling: { policy: "cooperative", throttle: "lift" },
+    loadBalancing: "on",
+  });
+  assert.deepEqual(Object.values(requestOf({})).filter((value) => value !== undefined), []);
+  assert.equal(requestOf({ count: count.parse("4") }).cpuCount, 4);
+});
+
+Deno.test("requestOf() refuses CPUs by number and by count together", () => {
+  assert.throws(() => requestOf({ cpus: [1], count: 1 }), UsageError);
+});
