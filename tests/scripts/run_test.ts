@@ -109,7 +109,9 @@ test("lets Ctrl-C of a terminal reach the program, once", async (state) => {
   // A pseudo-terminal by util-linux: the byte 3 on its keyboard is Ctrl-C to everything in the foreground.
   const program =
     "trap 'echo caught; n=$((n+1))' INT; n=0; echo ready; for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; done; echo count $n; exit 9";
+  // `exec`: a shell that stayed in between (dash does, bash does not) would die of the same Ctrl-C, and script tell of that.
   const line = [
+    "exec",
     Deno.execPath(),
     "run",
     "-q",
