@@ -58,6 +58,7 @@ export const errno = {
   EINVAL: 22,
   EFBIG: 27,
   ENOSPC: 28,
+  EPIPE: 32,
   ENOSYS: 38,
   ENOTEMPTY: 39,
   ENODATA: 61,

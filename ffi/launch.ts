@@ -38,7 +38,7 @@ export const LaunchLayout = struct({
 /** `struct nodeos_launched`. */
 export const LaunchedLayout = struct({ pid: "i32", pidfd: "i32", step: "i32", error: "i32", execNs: "i64" });
 
-const flagBits = { affinity: 1, sched: 2, mempolicy: 4, credentials: 8, dieWithParent: 16, forwardSignals: 32 } as const;
+const flagBits = { affinity: 1, sched: 2, mempolicy: 4, credentials: 8, dieWithParent: 16, forwardSignals: 32, addEnv: 64 } as const;
 const steps = [
   "",
   "read the request",
@@ -54,12 +54,17 @@ const steps = [
 ] as const;
 const stepExec = steps.indexOf("execute");
 
+/** In `stdio` of a {@link LaunchRequest}: `/dev/null`, instead of a descriptor of ours. */
+export const stdioNull = -2;
+
 /** What to start, and where. What is not given is inherited from this process. */
 export interface LaunchRequest {
   /** Program and arguments; a program without a slash is looked up in `search`. */
   readonly argv: readonly string[];
   /** The whole environment, instead of our own. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Variables besides our own environment, or besides `env`; they win over one of the same name there. */
+  readonly addEnv?: Readonly<Record<string, string>>;
   /** Working directory. */
   readonly cwd?: string;
   /** Directories to look the program up in, separated by colons; our own `PATH` when absent. */
@@ -76,7 +81,7 @@ export interface LaunchRequest {
   readonly memory?: { readonly mode: number; readonly nodes: readonly number[] };
   /** User and group to become; supplementary groups become the one group. */
   readonly credentials?: { readonly uid: number; readonly gid: number };
-  /** Descriptors of ours to become 0, 1 and 2; -1 keeps. */
+  /** Descriptors of ours to become 0, 1 and 2; -1 keeps, {@link stdioNull} is `/dev/null`. */
   readonly stdio?: readonly [number, number, number];
   /** Kills the program (SIGKILL) when the thread that started it dies; that is the main thread. */
   readonly dieWithParent?: boolean;
@@ -152,7 +157,8 @@ function encode(request: LaunchRequest): Uint8Array<ArrayBuffer> {
     }
     return start;
   };
-  const environment = request.env && Object.entries(request.env).map(([name, value]) => `${name}=${value}`);
+  const variables = request.env === undefined ? request.addEnv : { ...request.env, ...request.addEnv };
+  const environment = variables && Object.entries(variables).map(([name, value]) => `${name}=${value}`);
   // The words before `sched`, in the order of LaunchLayout: one assignment costs a tenth of twenty named ones.
   const words = [
     LaunchLayout.size,
@@ -185,17 +191,17 @@ function encode(request: LaunchRequest): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-function flagsOf({ cpus, scheduling, memory, credentials, dieWithParent, forwardSignals }: LaunchRequest): number {
+function flagsOf({ cpus, scheduling, memory, credentials, dieWithParent, forwardSignals, env, addEnv }: LaunchRequest): number {
   return (cpus ? flagBits.affinity : 0) | (scheduling ? flagBits.sched : 0) | (memory ? flagBits.mempolicy : 0) |
     (credentials ? flagBits.credentials : 0) | (dieWithParent ? flagBits.dieWithParent : 0) |
-    (forwardSignals ? flagBits.forwardSignals : 0);
+    (forwardSignals ? flagBits.forwardSignals : 0) | (env === undefined && addEnv !== undefined ? flagBits.addEnv : 0);
 }
 
 /** Where the threads of a program are placed while it is waited for: one CPU each, since nothing balances them. */
 export interface Placement {
   /** The file that lists the threads of the cgroup: `cgroup.threads`, or `tasks` on v1. */
   readonly threadsPath: string;
-  /** The CPUs to place them on. */
+  /** The CPUs to place them on; where the cgroup is a cpuset, those that it gets later count from then on. */
   readonly cpus: readonly number[];
 }
 
@@ -214,7 +220,7 @@ export function wait(launched: Launched, placement?: Placement): ExitStatus {
     cstr(placement?.threadsPath ?? ""),
     maskOf(placement?.cpus ?? [], cpuWords),
   );
-  return status(check(result, () => `wait for process ${launched.pid}`));
+  return statusOf(check(result, () => `wait for process ${launched.pid}`));
 }
 
 /**
@@ -245,13 +251,14 @@ export async function waitAsync(
     await connection.read(answer);
     const result = new DataView(answer.buffer).getInt32(0, true);
     if (result === -errno.ECANCELED) throw signal?.reason;
-    return status(check(result, () => `wait for process ${launched.pid}`));
+    return statusOf(check(result, () => `wait for process ${launched.pid}`));
   } finally {
     signal?.removeEventListener("abort", stop);
     asyncLibrary().nodeos_wait_close(stopFd);
   }
 }
 
-function status(result: number): ExitStatus {
+/** How a program ended, from the library's number for it. */
+export function statusOf(result: number): ExitStatus {
   return result < 256 ? { code: result, signal: 0 } : { code: 128 + result - 256, signal: result - 256 };
 }

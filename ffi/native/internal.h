@@ -27,6 +27,21 @@ int32_t kernel_read_path(const char *path, uint8_t *ret_data, int32_t size);
 /* Reads a whole kernel file into ret_data and ends it with a NUL. Returns the byte count, or -errno. */
 int32_t kernel_read(int fd, uint8_t *ret_data, int32_t size);
 
+/* What /proc says of a process or one thread. Returns 0, or -errno. */
+struct thread_stat {
+        char state;
+        int32_t cpu; /* it runs there, or ran there last */
+        uint64_t start_ticks;
+};
+int thread_stat_read(int32_t tid, struct thread_stat *ret_stat);
+
+/* Placement of a container's threads, in place.c; threads_path has to outlive it. NULL when there is no memory. */
+struct placer;
+struct placer *placer_new(const char *threads_path, const uint64_t *cpus);
+/* Looks at the threads once. Returns how many were new or moved, or -errno. */
+int placer_look(struct placer *placer);
+void placer_free(struct placer *placer);
+
 /* Forwarding of signals, in forward.c: handlers in place (what comes is kept), a program to pass it on to, and back.
  * forward_start returns 0 or -errno: -EBUSY while it is on for another program. */
 int forward_start(void);

@@ -60,6 +60,8 @@ IN_CHILD static int set_stdio(struct child *child) {
 
         for (int i = 0; i < 3; i++) {
                 fds[i] = child->request->stdio[i];
+                if (fds[i] == NODEOS_STDIO_NULL && (fds[i] = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
+                        return fail(child, NODEOS_STEP_STDIO);
                 /* Out of the way first, so that no dup2 overwrites what a later one needs. */
                 if (fds[i] >= 0 && fds[i] < 3 && fds[i] != i && (fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3)) < 0)
                         return fail(child, NODEOS_STEP_STDIO);
@@ -225,6 +227,28 @@ static int split(const uint8_t *base, uint32_t size, uint32_t offset, uint32_t c
         return 0;
 }
 
+/* Whether an environment has the variable of an assignment already. */
+static int has_variable(char **envp, const char *assignment) {
+        size_t length = strcspn(assignment, "=") + 1;
+
+        while (*envp && strncmp(*envp, assignment, length))
+                envp++;
+        return *envp != NULL;
+}
+
+/* Appends our own environment, but for the variables that envp has. */
+static int add_environment(char **envp, uint32_t count) {
+        for (char **own = environ; own && *own; own++) {
+                if (has_variable(envp, *own))
+                        continue;
+                if (count + 1 >= STRINGS_MAX)
+                        return -E2BIG;
+                envp[count++] = *own;
+                envp[count] = NULL;
+        }
+        return 0;
+}
+
 static int open_tasks(struct child *child, const struct nodeos_launch *request, uint32_t size) {
         char *paths[9];
         int error = split(child->base, size, request->tasks, request->task_count, paths, 9);
@@ -331,6 +355,8 @@ int32_t nodeos_launch(struct nodeos_launch_call call, const uint8_t *request_byt
                 error = split(request_bytes, (uint32_t) size, request->envp, request->envc, child.envp, STRINGS_MAX);
         else
                 child.envp = environ;
+        if (error == 0 && request->envp && request->flags & NODEOS_LAUNCH_ADD_ENV)
+                error = add_environment(child.envp, request->envc);
         if (error == 0 && (request->cgroup >= (uint32_t) size || request->cwd >= (uint32_t) size || request->search >= (uint32_t) size))
                 error = -EINVAL;
         if (error < 0)

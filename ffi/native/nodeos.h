@@ -86,6 +86,14 @@ NODEOS_EXPORT int64_t nodeos_capabilities(void);
 /* 1 when system call `number` exists here (probed with arguments that cannot succeed), 0 when ENOSYS, or -errno. */
 NODEOS_EXPORT int32_t nodeos_syscall_probe(int32_t which);
 
+/* --- ask.c: a service of the machine, over its Unix socket ---------------------------------------------------------- */
+
+/* Sends request to the socket at socket_path, and fills ret_reply with all that comes until the service closes. Returns
+ * the byte count (0: it closed without a word), or -errno: -EACCES for a path that is not in the table of ask.c,
+ * -ENOENT or -ECONNREFUSED when nobody listens there, -ETIMEDOUT after 1 s without a word, -EFBIG when the answer does
+ * not leave a byte of ret_reply free. */
+NODEOS_EXPORT int32_t nodeos_ask(const char *socket_path, const char *request, uint8_t *ret_reply, int32_t size);
+
 /* --- launch.c: a program born where it belongs -------------------------------------------------------------------- */
 
 enum nodeos_launch_flag {
@@ -94,10 +102,14 @@ enum nodeos_launch_flag {
         NODEOS_LAUNCH_MEMPOLICY = 4,       /* apply memory_mode and nodes */
         NODEOS_LAUNCH_CREDENTIALS = 8,     /* apply gid, then uid */
         NODEOS_LAUNCH_DIE_WITH_PARENT = 16, /* SIGKILL the program when the calling thread dies */
-        NODEOS_LAUNCH_FORWARD_SIGNALS = 32  /* pass on to the program what other processes signal to us, until
+        NODEOS_LAUNCH_FORWARD_SIGNALS = 32, /* pass on to the program what other processes signal to us, until
                                              * nodeos_wait has seen its end; what the terminal sends reaches it by
                                              * itself, in our process group. One program at a time. */
+        NODEOS_LAUNCH_ADD_ENV = 64          /* envp is added to our own environment, and wins over it */
 };
+
+/* In stdio: /dev/null, instead of a descriptor of ours. */
+#define NODEOS_STDIO_NULL (-2)
 
 /* What the child was doing when it failed; the order is the order of the steps. */
 enum nodeos_launch_step {
@@ -119,7 +131,7 @@ enum nodeos_launch_step {
 struct nodeos_launch {
         uint32_t size;  /* of this structure, as the caller knows it */
         uint32_t flags; /* enum nodeos_launch_flag */
-        int32_t stdio[3]; /* descriptors for 0, 1, 2; -1 keeps ours */
+        int32_t stdio[3]; /* descriptors for 0, 1, 2; -1 keeps ours, NODEOS_STDIO_NULL */
         uint32_t uid;
         uint32_t gid;
         int32_t memory_mode;
@@ -162,9 +174,11 @@ struct nodeos_wait_call {
 };
 
 /* Waits for the program of `pidfd`, closes it and returns the exit code, or 256 + signal. When threads_path (a cgroup's
- * list of thread ids) is not empty, each new thread in it that may run on all of `cpus` is moved to the least used of
- * them as soon as it runs, and keeps its mask; one with a narrower mask chose for itself and is only counted. stop_fd, when >= 0, ends the
- * wait with -ECANCELED as soon as it is readable and leaves pidfd open. */
+ * list of thread ids) is not empty, each new thread in it that may run on all of the container's CPUs is moved to the
+ * least used of them as soon as it runs, and keeps its mask; one with a narrower mask chose for itself and is only
+ * counted. `cpus` are the container's CPUs; where the cgroup is a cpuset, they are read anew at every look, and after a
+ * change all threads are placed anew. stop_fd, when >= 0, ends the wait with -ECANCELED as soon as it is readable and
+ * leaves pidfd open. */
 NODEOS_EXPORT int32_t nodeos_wait(struct nodeos_wait_call call, const char *threads_path, const uint64_t *cpus);
 /* The same on a thread of its own, which connects to the Unix socket at socket_path and sends the result as one
  * int32. Returns the descriptor that nodeos_wait_stop takes, or -errno. The caller keeps that descriptor until it
@@ -172,6 +186,39 @@ NODEOS_EXPORT int32_t nodeos_wait(struct nodeos_wait_call call, const char *thre
 NODEOS_EXPORT int32_t nodeos_wait_start(int32_t pidfd, const char *threads_path, const uint64_t *cpus, const char *socket_path);
 NODEOS_EXPORT int32_t nodeos_wait_stop(int32_t stop_fd);
 NODEOS_EXPORT int32_t nodeos_wait_close(int32_t stop_fd);
+
+/* --- relay.c: lines of several programs on one descriptor --------------------------------------------------------- */
+
+/* Makes a pipe, and a thread that writes each line from it to to_fd, after `prefix` and in one piece; a line of more than
+ * 64 KiB becomes several. Returns the end to write to, which a launched program gets by stdio only, or -errno. When to_fd
+ * takes no more, the pipe breaks. */
+NODEOS_EXPORT int32_t nodeos_relay_start(int32_t to_fd, const char *prefix);
+/* Ends the relay of the descriptor that nodeos_relay_start returned, and closes it: blocks until to_fd has taken all that
+ * was written into the pipe so far, and does not wait for others that have it open. Returns 0, or the -errno of to_fd. */
+NODEOS_EXPORT int32_t nodeos_relay_end(int32_t write_fd);
+
+/* --- ending.c: waiting for several programs ------------------------------------------------------------------------- */
+
+/* Waits for a program as nodeos_wait does, on a thread of its own that keeps the result under `token`. Returns 0, or
+ * -errno; then pidfd is still open. */
+NODEOS_EXPORT int32_t nodeos_ending_watch(int32_t token, int32_t pidfd, const char *threads_path, const uint64_t *cpus);
+/* Blocks until a watched program has ended, and returns what nodeos_wait would have. Each ending is returned once. */
+NODEOS_EXPORT int32_t nodeos_ending_next(int32_t *ret_token);
+
+/* --- place.c: threads on CPUs of their own, once ------------------------------------------------------------------ */
+
+/* Places the threads of a cgroup as nodeos_wait does, for up to 100 ms, so that those that run get there. `cpus` are the
+ * container's CPUs before a change, or now. Returns how many threads were moved or given the new CPUs, or -errno. */
+NODEOS_EXPORT int32_t nodeos_place(const char *threads_path, const uint64_t *cpus);
+
+/* --- device_filter.c: devices that the programs of a cgroup v2 may open ------------------------------------------- */
+
+/* Fills ret_text with the rules of our filter on a cgroup, as they were given; of several, one on each line. Returns the
+ * byte count, 0 without a filter, or -errno: -EBADF on a cgroup v1, -EFBIG when ret_text is too small. */
+NODEOS_EXPORT int32_t nodeos_device_filter_read(const char *cgroup, uint8_t *ret_text, int32_t size);
+/* Replaces our filter on a cgroup by a program of instructions of struct bpf_insn, the first two of which refer to a map
+ * that is made to hold `text`; with size 0, by none. Filters of others stay. Returns 0, or -errno. */
+NODEOS_EXPORT int32_t nodeos_device_filter_write(const char *cgroup, const uint8_t *program, int32_t size, const char *text);
 
 /* --- noise.c ------------------------------------------------------------------------------------------------------ */
 

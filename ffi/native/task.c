@@ -47,36 +47,42 @@ int32_t nodeos_mempolicy_set(int32_t mode, const uint64_t *mask) {
         return syscall(SYS_set_mempolicy, mode, mode ? mask : NULL, mode ? bits : 0) < 0 ? -errno : 0;
 }
 
-/* Field 22 of /proc/PID/stat, counted behind the last ')' since a name may hold anything. */
-static int start_ticks_of(int32_t pid, uint64_t *ret_ticks) {
+/* Fields 3, 39 and 22 of /proc/TID/stat, counted behind the last ')' since a name may hold anything. */
+int thread_stat_read(int32_t tid, struct thread_stat *ret_stat) {
         char path[32], text[1024], *field;
         int32_t n;
 
-        snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+        snprintf(path, sizeof(path), "/proc/%d/stat", tid);
         n = kernel_read_path(path, (uint8_t *) text, sizeof(text));
         if (n < 0)
                 return n;
         field = strrchr(text, ')');
-        for (int i = 0; field && i < 20; i++)
+        for (int number = 3; field && number <= 39; number++) {
                 field = strchr(field + 1, ' ');
-        if (!field)
-                return -EPROTO;
-        *ret_ticks = strtoull(field + 1, NULL, 10);
-        return 0;
+                if (!field)
+                        break;
+                if (number == 3)
+                        ret_stat->state = field[1];
+                else if (number == 22)
+                        ret_stat->start_ticks = strtoull(field + 1, NULL, 10);
+                else if (number == 39)
+                        ret_stat->cpu = (int32_t) strtol(field + 1, NULL, 10);
+        }
+        return field ? 0 : -EPROTO;
 }
 
 int32_t nodeos_signal(int32_t pid, uint64_t start_ticks, int32_t signal) {
         CLEANUP_FD int fd = (int) syscall(SYS_pidfd_open, pid, 0);
-        uint64_t ticks;
+        struct thread_stat stat;
         int error;
 
         if (fd < 0)
                 return -errno;
         /* The pidfd now names one process for good: if its start agrees, no reuse can come between. */
-        error = start_ticks_of(pid, &ticks);
+        error = thread_stat_read(pid, &stat);
         if (error < 0)
                 return error == -ENOENT ? -ESRCH : error;
-        if (ticks != start_ticks)
+        if (stat.start_ticks != start_ticks)
                 return -ESRCH;
         return syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0) < 0 ? -errno : 0;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { launch, LaunchError, type LaunchRequest, wait } from "../../ffi/launch.ts";
+import { launch, LaunchError, type LaunchRequest, stdioNull, wait } from "../../ffi/launch.ts";
 import { getScheduling, memoryModes, policies, resetOnFork } from "../../ffi/task.ts";
 import { cpusetMount, isRoot, kernel, ownCpus, TestCgroup, unifiedMount } from "./host.ts";
 import { capture, denoProcess, descriptorOf, scratch, shell } from "./programs.ts";
@@ -34,6 +34,20 @@ Deno.test("launch() gives the program the environment that it is told, all of it
   assert.equal(capture({ argv: ["env", "-0"], env: { A: "1 2", "É": "ü=\n", EMPTY: "" } }).out, "A=1 2\0É=ü=\n\0EMPTY=\0");
   assert.equal(capture({ argv: ["env", "-0"], env: {} }).out, "");
   assert.equal(shell('printf %s "$PATH"').out, Deno.env.get("PATH"));
+});
+
+Deno.test("launch() adds variables to our environment, or to the one it is told", () => {
+  const path = Deno.env.get("PATH");
+  const { out } = capture({ argv: ["env", "-0"], addEnv: { NODEOS_ADDED: "1", HOME: "/nowhere" } });
+  const variables = out.split("\0").filter(Boolean);
+  assert.deepEqual(variables.filter((line) => /^(?:NODEOS_ADDED|HOME|PATH)=/.test(line)).sort(), [
+    "HOME=/nowhere",
+    "NODEOS_ADDED=1",
+    `PATH=${path}`,
+  ]);
+  assert.equal(new Set(variables.map((line) => line.split("=")[0])).size, variables.length);
+  assert.equal(capture({ argv: ["env", "-0"], env: { A: "1", B: "2" }, addEnv: { B: "3" } }).out, "A=1\0B=3\0");
+  assert.equal(capture({ argv: ["sh", "-c", 'printf %s "$PATH"'], addEnv: {} }).out, path);
 });
 
 Deno.test("launch() starts the program in its working directory, and ours stays", () => {
@@ -164,6 +178,15 @@ Deno.test("launch() opens nothing in the program but its standard streams, and w
   const names = capture({ argv: ["ls", "-v", "/proc/self/fd"] }).out.trim().split("\n");
   assert.equal(names.length, new Set([...inherited, "0", "1", "2"]).size + 1, "ls itself opens one");
   assert(inherited.every((name) => names.includes(name)));
+});
+
+Deno.test("launch() gives the program /dev/null for any stream", () => {
+  const path = file("null", "", 0o644);
+  using _file = Deno.openSync(path, { write: true });
+  const fd = descriptorOf(path);
+  const outer = { argv: ["sh", "-c", "readlink /proc/self/fd/0 /proc/self/fd/2; cat"], stdio: [stdioNull, fd, stdioNull] } as const;
+  assert.equal(wait(launch(outer)).code, 0);
+  assert.equal(Deno.readTextFileSync(path), "/dev/null\n/dev/null\n");
 });
 
 Deno.test("launch() connects any descriptors to the streams, crossed ones too", () => {
