@@ -21,7 +21,8 @@ const pools = "hugepages-*kB/{nr_hugepages,free_hugepages,surplus_hugepages}";
 /** What our readers read, everywhere but in cgroups. A reader of something new gets a line here. */
 const table: readonly CaptureSource[] = [
   ...text(`${cpu}/{possible,present,online,offline,isolated,nohz_full,kernel_max,smt/active,smt/control}`),
-  ...text(`${cpu}/cpu#/{online,cpu_capacity,cpufreq/scaling_driver,cpufreq/scaling_governor}`),
+  ...text(`${cpu}/cpu#/{online,cpu_capacity,cpufreq/scaling_driver,cpufreq/scaling_governor,power/pm_qos_resume_latency_us}`),
+  ...text(`${cpu}/cpufreq/policy#/{affected_cpus,related_cpus,scaling_governor,scaling_available_governors}`),
   ...text(`${cpu}/cpu#/topology/{physical_package_id,die_id,cluster_id,core_id}`),
   ...text(`${cpu}/cpu#/topology/{core_cpus,thread_siblings,cluster_cpus,die_cpus,package_cpus,core_siblings}_list`),
   ...text(`${cpu}/cpu#/cache/index#/{level,type,size,shared_cpu_list,ways_of_associativity,coherency_line_size}`),
@@ -32,7 +33,8 @@ const table: readonly CaptureSource[] = [
   ...text(`${node}/node#/hugepages/${pools}`),
   ...text(`/sys/kernel/mm/hugepages/${pools}`),
   ...text("/sys/kernel/mm/{transparent_hugepage/enabled,transparent_hugepage/defrag,ksm/run}"),
-  ...text("/sys/devices/virtual/workqueue/cpumask"),
+  ...text("/sys/kernel/mm/transparent_hugepage/khugepaged/{defrag,scan_sleep_millisecs}"),
+  ...text("/sys/devices/virtual/workqueue/{cpumask,cpumask_requested,cpumask_isolated,writeback/cpumask}"),
   { path: "/sys/{block,class/infiniband,class/net,class/nvme}/*", take: "device" },
   { path: "/sys/bus/pci/devices/*", take: "device" },
   { path: "/sys/devices/virtual/nvme-subsystem/nvme-subsys#/nvme#", take: "link" },
@@ -46,7 +48,9 @@ const table: readonly CaptureSource[] = [
   ...text("/proc/sys/kernel/{osrelease,ostype,numa_balancing,timer_migration,perf_event_paranoid}"),
   ...text("/proc/sys/kernel/{sched_rt_runtime_us,sched_rt_period_us,watchdog,nmi_watchdog,soft_watchdog,watchdog_cpumask}"),
   ...text("/proc/sys/vm/{nr_hugepages,nr_overcommit_hugepages,overcommit_memory,stat_interval,swappiness}"),
-  ...text("/proc/sys/vm/{unprivileged_userfaultfd,zone_reclaim_mode,compaction_proactiveness}"),
+  ...text(
+    "/proc/sys/vm/{unprivileged_userfaultfd,zone_reclaim_mode,compaction_proactiveness,dirty_background_ratio,dirty_writeback_centisecs}",
+  ),
   ...text("/proc/sys/kernel/seccomp/actions_avail"),
   ...text("/sys/kernel/{sched_ext/state,security/lsm}"),
   ...text("/proc/modules", rewriteModules),

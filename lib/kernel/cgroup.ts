@@ -21,6 +21,9 @@ export interface CgroupLayout {
 /** Names of ours start so, in every hierarchy: `nodeos-sim` is the cgroup of container `sim`. */
 export const cgroupPrefix = "nodeos-";
 
+/** Name of the cgroup that takes in the programs of others when they have to leave the root. */
+export const refugeName: string = `${cgroupPrefix}others`;
+
 /** Reads where cgroups are mounted, from `/proc/self/mountinfo` and the root of version 2. */
 export function readCgroupLayout(files: KernelFiles): CgroupLayout {
   const hierarchies: Hierarchy[] = [];
@@ -107,6 +110,20 @@ export function readTopCpusets(files: KernelFiles, hierarchy: Hierarchy): Cpuset
   return files.list(hierarchy.mount)
     .filter(({ kind }) => kind === "directory")
     .flatMap(({ name }) => readCpuset(files, hierarchy, `${hierarchy.mount}/${name}`) ?? []);
+}
+
+/**
+ * Path of a thread's cgroup below the mount of its hierarchy; `null` when the thread is gone.
+ *
+ * @param controller Which hierarchy: one of its controllers, `""` for version 2.
+ */
+export function cgroupOf(files: KernelFiles, tid: number, controller: string): string | null {
+  for (const line of (files.tryRead(`/proc/${tid}/cgroup`) ?? "").split("\n")) {
+    // NUMBER:CONTROLLERS:/PATH, and 0::/PATH on version 2
+    const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+    if (controllers !== undefined && controllers.split(",").includes(controller)) return path;
+  }
+  return null;
 }
 
 /** Process ids in a cgroup (not in those below it), ascending; `[]` when it is gone. */

@@ -1,6 +1,8 @@
 import type { KernelFiles } from "../../ffi/kernel_root.ts";
 import { type CgroupLayout, type CpusetState, hierarchyOf, readCgroupLayout, readTopCpusets } from "./cgroup.ts";
 import { parseCpuList } from "./cpulist.ts";
+import { type Irqs, readIrqs } from "./irq.ts";
+import { readTasks, type Task } from "./process.ts";
 
 /**
  * What planners know of a machine. Each fact is read when it is first asked for and then kept, so that a plan sees one
@@ -43,6 +45,21 @@ export class Inventory {
   siblings(cpu: number): readonly number[] {
     const list = this.files.tryRead(`/sys/devices/system/cpu/cpu${cpu}/topology/thread_siblings_list`);
     return list === null ? [cpu] : parseCpuList(list);
+  }
+
+  /** Whether PID 1 is systemd, which has an opinion of its own about cgroups. */
+  get runsSystemd(): boolean {
+    return this.#once("runsSystemd", () => this.files.tryRead("/proc/1/comm")?.trim() === "systemd");
+  }
+
+  /** All threads, of programs and of the kernel; see {@link readTasks}. */
+  get tasks(): readonly Task[] {
+    return this.#once("tasks", () => readTasks(this.files));
+  }
+
+  /** All interrupts; see {@link readIrqs}. */
+  get irqs(): Irqs {
+    return this.#once("irqs", () => readIrqs(this.files));
   }
 
   /** NUMA nodes that have memory, ascending; `[0]` on a kernel without NUMA. */

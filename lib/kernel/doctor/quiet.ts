@@ -48,9 +48,7 @@ export const quietQuestions: readonly Question[] = [
     evidence: "/proc/cmdline",
     ask(machine) {
       const argument = machine.bootArgument("rcu_nocbs");
-      if (argument !== null) {
-        return yes(argument === "" || argument === "all" ? "offloaded from all CPUs" : `offloaded from CPUs ${argument}`);
-      }
+      if (argument) return yes(argument === "all" ? "offloaded from all CPUs" : `offloaded from CPUs ${argument}`);
       const tickless = machine.bootArgument("nohz_full");
       if (tickless) return yes(`offloaded from CPUs ${tickless} by nohz_full`);
       return no("not offloaded", `${machine.bootFix("rcu_nocbs=")} (needs CONFIG_RCU_NOCB_CPU=y)`);

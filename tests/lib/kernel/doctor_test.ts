@@ -357,7 +357,9 @@ Deno.test("isolation arguments: isolcpus is read by its flags, and what follows 
   expect(boot("isolcpus=nohz,1-3"), "isolcpus", "partly", undefined, /managed_irq,1-3/);
   expect(boot(`dyndbg="file a.c +p" -- isolcpus=managed_irq,1`), "isolcpus", "no");
   expect(boot("rcu-nocbs=1-2"), "rcu-nocbs", "yes", /1-2/);
-  expect(boot("rcu_nocbs"), "rcu-nocbs", "yes", /all CPUs/);
+  // Without a list it offloads no CPU, and lets programs do so later (kernel-parameters.txt).
+  expect(boot("rcu_nocbs"), "rcu-nocbs", "no");
+  expect(boot("rcu_nocbs=all"), "rcu-nocbs", "yes", /all CPUs/);
   expect(boot("xisolcpus=managed_irq,1"), "isolcpus", "no");
 });
 
