@@ -63,6 +63,9 @@ export class Version1 implements FakeHierarchy {
           refuse(path, errno.EINVAL);
         }
         return this.#set(directory, name, flag(path, value));
+      case "cgroup.procs":
+      case "tasks":
+        return this.#attach(path, directory, Number(value), name === "cgroup.procs");
       case "cpuset.sched_load_balance":
         return this.#set(directory, name, flag(path, value));
       case "memory.limit_in_bytes":
@@ -76,6 +79,13 @@ export class Version1 implements FakeHierarchy {
     }
   }
 
+  /** A cpuset that lacks CPUs or memory takes nobody in. */
+  #attach(path: string, directory: string, id: number, isProcess: boolean): void {
+    const lacks = (name: string) => this.#get(directory, name) === "";
+    if (this.controller === "cpuset" && (lacks("cpuset.cpus") || lacks("cpuset.mems"))) refuse(path, errno.ENOSPC);
+    this.kernel.tasks.move(path, this.mount, directory, id, isProcess);
+  }
+
   #siblings(directory: string): string[] {
     return childrenOf(this.kernel, split(directory).directory).filter((other) => other !== directory);
   }
@@ -84,6 +94,7 @@ export class Version1 implements FakeHierarchy {
     const isExclusive = (cgroup: string) => this.#get(cgroup, "cpuset.cpu_exclusive") === "1";
     const clash = (other: string) => (isExclusive(directory) || isExclusive(other)) && overlap(this.#get(other, "cpuset.cpus"), cpus);
     if (this.#siblings(directory).some(clash)) refuse(path, errno.EINVAL);
+    if (cpus === "" && this.#get(directory, "tasks") !== "") refuse(path, errno.ENOSPC);
     this.#set(directory, "cpuset.cpus", cpus);
   }
 }

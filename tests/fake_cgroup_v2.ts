@@ -73,6 +73,8 @@ export class Version2 implements FakeHierarchy {
     const { directory, name } = split(path);
     const set = (text: string) => this.kernel.files.set(path, text);
     switch (name) {
+      case "cgroup.procs":
+        return this.kernel.tasks.move(path, this.mount, directory, Number(value), true);
       case "cgroup.subtree_control":
         return this.#control(path, directory, value);
       case "cpuset.cpus":

@@ -12,8 +12,13 @@ export interface FakeHierarchy {
   make(path: string): void;
   /** Removes a cgroup that is empty. */
   remove(path: string): void;
-  /** Writes to a file of a cgroup that exists. */
-  write(path: string, value: string): void;
+  /**
+   * Writes to a file of a cgroup that exists.
+   *
+   * @param value What is written, without space around it.
+   * @param text The same, with it.
+   */
+  write(path: string, value: string, text: string): void;
 }
 
 const erange = 34;
@@ -52,7 +57,8 @@ export function overlap(a: string, b: string): boolean {
 export function amount(path: string, value: string, grain: number): string {
   if (value === "max") return value;
   if (!/^\d+$/.test(value)) refuse(path, errno.EINVAL);
-  return `${Math.floor(Number(value) / grain) * grain}`;
+  // More than a number holds exactly: no limit at all on version 1.
+  return `${BigInt(value) / BigInt(grain) * BigInt(grain)}`;
 }
 
 /** Splits a path into its cgroup and the name of the file. */

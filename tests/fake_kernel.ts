@@ -4,6 +4,9 @@ import { formatCpuList } from "../lib/kernel/cpulist.ts";
 import { Version1, writeRtRuntime } from "./fake_cgroup_v1.ts";
 import { Version2 } from "./fake_cgroup_v2.ts";
 import type { FakeHierarchy } from "./fake_cgroups.ts";
+import { type FakeCaches, Resctrl } from "./fake_resctrl.ts";
+import { settingsOf } from "./fake_settings.ts";
+import { type FakeTask, FakeTasks } from "./fake_tasks.ts";
 
 /** What a {@link FakeKernel} is like. */
 export interface FakeMachine {
@@ -21,6 +24,12 @@ export interface FakeMachine {
   readonly fairServer?: boolean;
   /** Version 2: controllers that the root gives its children from the start. */
   readonly enabled?: readonly string[];
+  /** Classes of cache and memory bandwidth, mounted; none by default. */
+  readonly caches?: FakeCaches;
+  /** Settings of the whole node, and interrupts: what features of the whole node change; none by default. */
+  readonly settings?: boolean;
+  /** Threads of others. */
+  readonly tasks?: readonly FakeTask[];
   /** Version 2: why every partition is invalid. */
   readonly partitionInvalid?: string;
 }
@@ -45,7 +54,14 @@ export class FakeKernel implements KernelFiles, KernelWriter {
   readonly files = new Map<string, string>();
   /** Directories that are there even when empty. */
   readonly directories = new Set<string>();
+  /** Threads of others. */
+  readonly tasks: FakeTasks;
+  readonly #settings: ReturnType<typeof settingsOf>;
   readonly #hierarchies: readonly FakeHierarchy[];
+  /** Looks and changes that were asked for so far. */
+  momentCount = 0;
+  /** The moment, counted from 1, at which the process is killed. */
+  killAt = Infinity;
   /** Changes that were asked for so far. */
   changeCount = 0;
   /** Asked before each change; `change` counts from 1. */
@@ -71,11 +87,18 @@ export class FakeKernel implements KernelFiles, KernelWriter {
       this.files.set(`/sys/kernel/debug/sched/fair_server/cpu${cpu}/runtime`, "50000000");
     }
     this.addProcess(Deno.pid, 1000);
-    this.#hierarchies = machine.version === 2
+    const cgroups = machine.version === 2
       ? [new Version2(this, cpus, nodes)]
       : ["cpuset", "memory", "pids", "cpu"].map((controller) => new Version1(this, controller, cpus, nodes));
+    this.#hierarchies = machine.caches === undefined ? cgroups : [...cgroups, new Resctrl(this, machine.caches)];
     const lines = this.#hierarchies.map(({ mount, type }, index) => `${32 + index} 31 0:${30 + index} / ${mount} rw,relatime - ${type}`);
     this.files.set("/proc/self/mountinfo", lines.join("\n"));
+    this.#settings = machine.settings ? settingsOf(this) : new Map();
+    for (const [path, [value]] of this.#settings) this.files.set(path, value);
+    const words = ({ type }: FakeHierarchy, index: number) =>
+      type.startsWith("cgroup2 ") ? "0::" : `${cgroups.length - index}:${type.split(",")[1]}:`;
+    this.tasks = new FakeTasks(this, cgroups.map((hierarchy, index) => [hierarchy.mount, words(hierarchy, index)]));
+    for (const task of machine.tasks ?? []) this.tasks.add(task);
   }
 
   /** Lets a process live; to give a number another start is to end the one that had it. */
@@ -89,6 +112,7 @@ export class FakeKernel implements KernelFiles, KernelWriter {
     this.fault = () => undefined;
     this.onKill = () => {};
     this.changeCount = 0;
+    this.killAt = Infinity;
     this.addProcess(Deno.pid, Number(this.files.get(`/proc/${Deno.pid}/stat`)!.split(" ")[23]) + 1);
   }
 
@@ -116,6 +140,7 @@ export class FakeKernel implements KernelFiles, KernelWriter {
     for (const name of [...this.files.keys(), ...[...this.directories].map((directory) => `${directory}/`)]) {
       if (!name.startsWith(`${path}/`) || name.length === path.length + 1) continue;
       const [first, ...rest] = name.slice(path.length + 1).split("/");
+      if (path === "/proc" && !this.tasks.isListed(Number(first))) continue;
       entries.set(first, { name: first, kind: rest.length > 0 ? "directory" : "file" });
     }
     return [...entries.values()].sort((a, b) => a.name < b.name ? -1 : 1);
@@ -137,7 +162,9 @@ export class FakeKernel implements KernelFiles, KernelWriter {
       const value = text.trim();
       if (!this.files.has(path)) throw new SysError(`write ${path}`, errno.ENOENT);
       const hierarchy = this.#hierarchyOf(path);
-      if (hierarchy) return hierarchy.write(path, value);
+      if (hierarchy) return hierarchy.write(path, value, text);
+      const setting = this.#settings.get(path);
+      if (setting !== undefined) return void this.files.set(path, setting[1](path, value));
       if (!/^-?\d+$/.test(value)) throw new SysError(`write ${path}`, errno.EINVAL);
       if (path === rtRuntime) return writeRtRuntime(this, path, value);
       this.files.set(path, value);
@@ -159,7 +186,7 @@ export class FakeKernel implements KernelFiles, KernelWriter {
       const hierarchy = this.#hierarchyOf(path);
       if (hierarchy === undefined || !this.directories.has(path)) throw new SysError(`remove ${path}`, errno.ENOENT);
       const isParent = [...this.directories].some((directory) => directory.startsWith(`${path}/`));
-      if (isParent || this.files.get(`${path}/cgroup.procs`) !== "") throw new SysError(`remove ${path}`, errno.EBUSY);
+      if (isParent || (this.files.get(`${path}/cgroup.procs`) ?? "") !== "") throw new SysError(`remove ${path}`, errno.EBUSY);
       hierarchy.remove(path);
     });
   }
@@ -169,18 +196,26 @@ export class FakeKernel implements KernelFiles, KernelWriter {
   }
 
   #live(): void {
+    if (!this.isDead && ++this.momentCount === this.killAt) this.#kill();
     if (this.isDead) throw new Killed("this process was killed");
+  }
+
+  #kill(): void {
+    this.onKill();
+    this.isDead = true;
   }
 
   #change(path: string, effect: () => void): void {
     this.#live();
     const fault = this.fault(++this.changeCount, path);
     if (typeof fault === "number") throw new SysError(`change ${path}`, fault);
-    if (fault === undefined || fault === "kill after") effect();
-    if (fault === "kill before" || fault === "kill after") {
-      this.onKill();
-      this.isDead = true;
-      this.#live();
+    try {
+      if (fault === undefined || fault === "kill after") effect();
+    } finally {
+      if (fault === "kill before" || fault === "kill after") {
+        this.#kill();
+        this.#live();
+      }
     }
   }
 }

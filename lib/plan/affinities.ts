@@ -1,21 +1,29 @@
 import { SysError } from "../../ffi/errors.ts";
 import type { KernelFiles } from "../../ffi/kernel_root.ts";
 import { getAffinity } from "../../ffi/task.ts";
-import { cgroupPrefix, hierarchyOf, readCgroupLayout } from "../kernel/cgroup.ts";
+import { cgroupOf, cgroupPrefix, hierarchyOf, readCgroupLayout, refugeName } from "../kernel/cgroup.ts";
 import { formatCpuList, parseCpuList } from "../kernel/cpulist.ts";
 import { readTask, type Task } from "../kernel/process.ts";
 import { listNumbered } from "../kernel/value.ts";
 import { drivers, type Kernel } from "./driver.ts";
 import type { Ledger } from "./ledger.ts";
+import type { Step } from "./step.ts";
 
 /**
  * Whether the kernel forgets which CPUs threads had chosen for themselves, when cpusets change on cgroup v2: before
- * 6.2 those of all threads of the node, on whatever CPUs; before 6.14 still those of its own (kswapd, kcompactd).
+ * 6.2 those of all threads of the node, on whatever CPUs; before 6.14 still those of its own (kswapd, kcompactd). On
+ * version 1 a thread forgets them when it moves to another cpuset, as it does when the programs of others leave.
  */
-function forgetsAffinities(files: KernelFiles, { holdings }: Ledger): boolean {
+function forgetsAffinities(files: KernelFiles, { holdings, node }: Ledger): boolean {
+  if (node?.steps.some(({ kind, what }) => kind === "member" && !what.endsWith(":"))) return true;
   const version = /^(\d+)\.(\d+)/.exec(files.tryRead("/proc/sys/kernel/osrelease") ?? "");
   if (version === null || Number(version[1]) * 1000 + Number(version[2]) >= 6014) return false;
-  return holdings.some(({ steps }) => steps.some(({ kind }) => kind === "controller"));
+  return [...holdings, ...node ? [node] : []].some(({ steps }) => steps.some(({ kind }) => kind === "controller"));
+}
+
+/** Whether a step changes a cpuset, or which CPUs run: after others, threads still have the CPUs that they had chosen. */
+export function concernsCpusets({ kind, what }: Step): boolean {
+  return ["cgroup", "controller", "refuge", "member", "unit"].includes(kind) || /\/cpuset\.|\/cpu\d+\/online$/.test(what);
 }
 
 /**
@@ -30,9 +38,13 @@ export function remember(files: KernelFiles, ledger: Ledger): Ledger {
   const noted = ledger.affinities ?? {};
   const affinities: Record<string, string> = {};
   const effective = effectiveCpusBy(files);
-  for (const { task, mask } of chosenAffinities(files, effective)) affinities[`${task.tid}:${task.startTicks}`] = mask;
+  const governed = governedBy(ledger);
+  for (const { task, mask } of chosenAffinities(files, effective)) {
+    const thread = `${task.tid}:${task.startTicks}`;
+    if (!governed.has(thread)) affinities[thread] = mask;
+  }
   for (const [thread, cpus] of Object.entries(noted)) {
-    if (ledger.disturbed || hasRest(files, thread, cpus, effective)) affinities[thread] = cpus;
+    if (ledger.disturbed || governed.has(thread) || hasRest(files, thread, cpus, effective)) affinities[thread] = cpus;
   }
   return { ...ledger, affinities, disturbed: true };
 }
@@ -41,9 +53,15 @@ export function remember(files: KernelFiles, ledger: Ledger): Ledger {
 export function remind(kernel: Kernel, ledger: Ledger): Ledger {
   const { affinities, disturbed, ...rest } = ledger;
   if (!disturbed) return ledger;
+  const governed = governedBy(ledger);
   // What cannot be given back yet will be when the container leaves that has it.
-  const pending = Object.entries(affinities ?? {}).filter(([thread, cpus]) => !giveBack(kernel, thread, cpus));
+  const pending = Object.entries(affinities ?? {}).filter(([thread, cpus]) => governed.has(thread) || !giveBack(kernel, thread, cpus));
   return pending.length > 0 ? { ...rest, affinities: Object.fromEntries(pending) } : rest;
+}
+
+/** Threads whose CPUs are a step of ours: they have them by a plan, not by choice. */
+function governedBy({ node }: Ledger): Set<string> {
+  return new Set((node?.steps ?? []).flatMap(({ kind, what }) => kind === "affinity" ? [what] : []));
 }
 
 /** Whether a thread has all of `cpus` now, or has ended. The kernel takes what its cpuset allows of a mask. */
@@ -98,20 +116,22 @@ function hasRest(files: KernelFiles, thread: string, cpus: string, effective: (p
   return now === allowed || now === formatCpuList(parseCpuList(cpus).filter((cpu) => allowedCpus.includes(cpu)));
 }
 
-/** Finds the CPUs that the cgroup of a process may use, 0 for the root; `null` for one of ours, or one that is gone. */
+/** Finds the CPUs that the cgroup of a process may use, 0 for the root; `null` for a container's, or one that is gone. */
 function effectiveCpusBy(files: KernelFiles): (pid: number) => string | null {
-  const mount = hierarchyOf(readCgroupLayout(files), "cpuset")?.mount ?? "";
+  const hierarchy = hierarchyOf(readCgroupLayout(files), "cpuset");
+  const mount = hierarchy?.mount ?? "";
+  const [controller, file] = hierarchy?.version === 1 ? ["cpuset", "cpuset.effective_cpus"] : ["", "cpuset.cpus.effective"];
   const known = new Map<string, string | null>();
   const read = (path: string): string | null => {
-    if (path.startsWith(`/${cgroupPrefix}`)) return null;
-    const text = files.tryRead(`${mount}${path}/cpuset.cpus.effective`)?.trim();
+    if (path.startsWith(`/${cgroupPrefix}`) && path !== `/${refugeName}`) return null;
+    const text = files.tryRead(`${mount}${path}/${file}`)?.trim();
     // Without the controller it is as its parent.
     return text !== undefined ? text : path === "" ? null : read(path.slice(0, path.lastIndexOf("/")));
   };
   return (pid) => {
-    const line = pid === 0 ? "0::/" : files.tryRead(`/proc/${pid}/cgroup`)?.split("\n").find((line) => line.startsWith("0::"));
-    if (line === undefined) return null;
-    const path = line.slice(3).replace(/\/$/, "");
+    const full = pid === 0 ? "/" : cgroupOf(files, pid, controller);
+    if (full === null) return null;
+    const path = full.replace(/\/$/, "");
     if (!known.has(path)) known.set(path, read(path));
     return known.get(path)!;
   };

@@ -17,12 +17,28 @@ export interface Holding {
   readonly owner: Owner | null;
   /** Being taken down: whoever finds it so goes on with that. */
   readonly leaving?: true;
+  /** Being changed, by this process; if it dies, whoever finds it so makes `spec` and its `steps` true again. */
+  readonly changing?: {
+    readonly owner: Owner;
+    readonly spec: unknown;
+    readonly steps: readonly Step[];
+    /** CPUs that its threads had then, by `TID:START`. */
+    readonly pins: Readonly<Record<string, string>>;
+  };
   /** The container's specification, as plain data. */
   readonly spec: unknown;
   /** When it was made, in milliseconds since 1970. */
   readonly createdAtMs: number;
   /** Everything it changed, in the order it was changed. */
   readonly steps: readonly Step[];
+}
+
+/** What all containers together changed beyond their own cgroups. */
+export interface NodeHolding {
+  /** Everything that was changed, in the order it was changed. */
+  readonly steps: readonly Step[];
+  /** Being changed, by this process; if it dies, whoever finds it so plans it anew. */
+  readonly changing?: Owner;
 }
 
 /** Everything that we changed on the machine since it booted. */
@@ -33,6 +49,8 @@ export interface Ledger {
   readonly bootId: string;
   /** In the order they were made. */
   readonly holdings: readonly Holding[];
+  /** What they changed together. */
+  readonly node?: NodeHolding;
   /** CPUs that threads of others had chosen and do not have now, by `TID:START`; see `affinities.ts`. */
   readonly affinities?: Readonly<Record<string, string>>;
   /** Cpusets are being changed: the kernel may have forgotten all that `affinities` says. */
@@ -55,14 +73,28 @@ export function parseLedger(text: string): Ledger {
   if (typeof ledger.bootId !== "string" || !Array.isArray(ledger.holdings)) throw new TypeError("it lists no holdings");
   const wrong = ledger.holdings.findIndex((holding) => !isHolding(holding));
   if (wrong >= 0) throw new TypeError(`holding ${wrong} is none`);
+  if (ledger.node !== undefined && !isNode(ledger.node)) throw new TypeError("its steps of the node are none");
   return ledger as Ledger;
 }
 
 function isHolding(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
-  const { name, owner, steps } = value as Partial<Holding>;
-  const isOwner = owner === null || (typeof owner?.pid === "number" && typeof owner.startTicks === "string");
-  return typeof name === "string" && isOwner && Array.isArray(steps) && steps.every(isStep);
+  const { name, owner, steps, changing } = value as Partial<Holding>;
+  const isChange = changing === undefined ||
+    (isOwner(changing?.owner) && areSteps(changing?.steps) && typeof changing?.pins === "object" && changing.pins !== null);
+  return typeof name === "string" && (owner === null || isOwner(owner)) && areSteps(steps) && isChange;
+}
+
+function isNode(node: Partial<NodeHolding> | null): boolean {
+  return areSteps(node?.steps) && (node?.changing === undefined || isOwner(node.changing));
+}
+
+function isOwner(owner: Partial<Owner> | null | undefined): boolean {
+  return typeof owner?.pid === "number" && typeof owner.startTicks === "string";
+}
+
+function areSteps(steps: unknown): boolean {
+  return Array.isArray(steps) && steps.every(isStep);
 }
 
 function isStep(value: unknown): boolean {
@@ -85,24 +117,54 @@ export function holdingOf(ledger: Ledger, name: string): Holding | undefined {
  * that should be new is there: it is somebody else's, and would not go when this holding does.
  */
 export function addHolding(ledger: Ledger, holding: Holding): Ledger {
-  const stray = holding.steps.find(({ kind, shared, from }) => kind === "cgroup" && !shared && from !== null);
+  const stray = holding.steps.find(({ kind, shared, from }) => (kind === "cgroup" || kind === "class") && !shared && from !== null);
   if (stray !== undefined) {
     throw new RefusedError(`Cannot make container ${holding.name}: ${stray.what} is there already, and this ledger does not know it`, {
       remedy: `Choose another name; if no other NODEOS_STATE has it, end what runs in it, then rmdir ${stray.what}`,
     });
   }
-  const steps = holding.steps.map((step) => {
-    const other = ledger.holdings.find(({ name, steps }) => name !== holding.name && steps.some((held) => isSame(held, step)));
+  const steps = sharedSteps(ledger, holding.name, holding.steps);
+  return { ...ledger, holdings: [...ledger.holdings.filter(({ name }) => name !== holding.name), { ...holding, steps }] };
+}
+
+/**
+ * Steps of a container as they are with all others there: a shared one that another made first has that one's former value.
+ *
+ * @throws {RefusedError} If another holding wants the same thing to be different, or has it for itself.
+ */
+export function sharedSteps(ledger: Ledger, container: string, steps: readonly Step[]): Step[] {
+  const others = othersOf(ledger, container);
+  return steps.map((step) => {
+    const other = others.find(({ steps }) => steps.some((held) => isSame(held, step)));
     const held = other?.steps.find((candidate) => isSame(candidate, step));
     if (other === undefined || held === undefined) return step;
     if (!step.shared || !held.shared || held.to !== step.to) {
-      throw new RefusedError(`Cannot apply ${formatStep(step)}: container ${other.name} has it at ${JSON.stringify(held.to)}`, {
-        remedy: `Give both containers the same wish, or take ${other.name} down first`,
+      const who = other.name === nodeName ? "the whole node" : `container ${other.name}`;
+      throw new RefusedError(`Cannot apply ${formatStep(step)}: ${who} has it at ${JSON.stringify(held.to)}`, {
+        remedy: `Give both containers the same wish, or take ${other.name || "the containers that wish it"} down first`,
       });
     }
     return { ...step, from: held.from };
   });
-  return { ...ledger, holdings: [...ledger.holdings.filter(({ name }) => name !== holding.name), { ...holding, steps }] };
+}
+
+/** Everything that other containers changed. */
+export function stepsOfOthers({ holdings }: Ledger, container: string): Step[] {
+  return holdings.flatMap(({ name, steps }) => name === container ? [] : steps);
+}
+
+/** What stands for all containers together among their names. */
+export const nodeName = "";
+
+/** Who else changed something: the other containers, and all of them together. */
+function othersOf({ holdings, node }: Ledger, name: string): { name: string; steps: readonly Step[] }[] {
+  const others: { name: string; steps: readonly Step[] }[] = holdings.filter((holding) => holding.name !== name);
+  return node === undefined || name === nodeName ? others : [...others, { name: nodeName, steps: node.steps }];
+}
+
+/** Replaces a holding by another state of the same. */
+export function replaceHolding(ledger: Ledger, holding: Holding): Ledger {
+  return { ...ledger, holdings: ledger.holdings.map((other) => other.name === holding.name ? holding : other) };
 }
 
 /** Removes a holding. */
@@ -110,8 +172,8 @@ export function removeHolding(ledger: Ledger, name: string): Ledger {
   return { ...ledger, holdings: ledger.holdings.filter((holding) => holding.name !== name) };
 }
 
-/** The steps that go back when a holding leaves: its own, less what others still share. */
-export function stepsToUndo(ledger: Ledger, holding: Holding): Step[] {
-  const others = ledger.holdings.filter(({ name }) => name !== holding.name).flatMap(({ steps }) => steps);
-  return holding.steps.filter((step) => !others.some((other) => isSame(other, step)));
+/** The steps that go back when a holding leaves, or what all containers changed together: less what others still share. */
+export function stepsToUndo(ledger: Ledger, { name, steps }: Pick<Holding, "name" | "steps">): Step[] {
+  const others = othersOf(ledger, name).flatMap(({ steps }) => steps);
+  return steps.filter((step) => !others.some((other) => isSame(other, step)));
 }

@@ -4,11 +4,39 @@
  * - `cgroup`: a cgroup, by its directory; `""` is there, `null` is not.
  * - `controller`: a controller of a cgroup v2 for its children, as `DIRECTORY:CONTROLLER`; `+` or `-`.
  * - `affinity`: CPUs of a thread, as `TID:START`, START in ticks (field 22 of its stat); a CPU list.
+ * - `choice`: a kernel file that lists all choices with brackets around the one that counts, by its path; that word.
+ * - `refuge`: a cgroup for threads of others, by its directory; `""` is there, `null` is not: threads that are still in
+ *   it then go to the root.
+ * - `member`: the cgroup of a thread, as `TID:START@MOUNT:CONTROLLER`, MOUNT that of the hierarchy; its path below that.
+ *   On version 2 CONTROLLER is empty, and the process moves with its first thread.
+ * - `unit`: CPUs of a unit of systemd (its property AllowedCPUs), as `UNIT@MOUNT`; a CPU list, `""` is all.
+ * - `filter`: the devices that the programs of a cgroup may open, by its directory; rules such as `c 1:3 rw;c 136:* rw`,
+ *   `""` is all.
+ * - `workqueue`: CPUs of the kernel's workqueues that are bound to none, by the path of their `cpumask`; the hexadecimal
+ *   mask that was asked for. Isolated partitions take their CPUs out of it by themselves, and give them back.
+ * - `irqbalance`: CPUs that an irqbalance keeps free of interrupts, by the path of its socket; a CPU list.
+ * - `class`: a class of cache and memory bandwidth, by its directory; `""` is there, `null` is not.
+ * - `schemata`: what a class has of one resource in one domain, as `DIRECTORY:RESOURCE:DOMAIN`; a hexadecimal mask of a
+ *   cache, a number for the memory bandwidth.
  */
 export type StepKind = (typeof stepKinds)[number];
 
 /** Every {@link StepKind}. */
-export const stepKinds = ["file", "cgroup", "controller", "affinity"] as const;
+export const stepKinds = [
+  "file",
+  "cgroup",
+  "controller",
+  "affinity",
+  "choice",
+  "refuge",
+  "member",
+  "unit",
+  "filter",
+  "workqueue",
+  "irqbalance",
+  "class",
+  "schemata",
+] as const;
 
 /** A wish of a planner: what shall have which value, and why. */
 export interface Change {
@@ -27,16 +55,20 @@ export interface Change {
    * goes. The kernel takes a cgroup apart at some later moment, and does not say when.
    */
   readonly initial?: string;
+  /** The kernel may say no, as it does for managed interrupts and some of its threads: that one then stays as it was. */
+  readonly ifAllowed?: true;
 }
 
 /** A change of the machine as data: what, from which value, to which, and why. */
 export interface Step extends Change {
   /** The value before, to go back to; `null` when it did not exist. */
   readonly from: string | null;
+  /** The kernel refused it, as it may; see {@link Change.ifAllowed}. */
+  readonly refused?: true;
 }
 
 /** Whether two steps are about the same thing. */
-export function isSame(a: Change, b: Change): boolean {
+export function isSame(a: Pick<Change, "kind" | "what">, b: Pick<Change, "kind" | "what">): boolean {
   return a.kind === b.kind && a.what === b.what;
 }
 
@@ -54,11 +86,18 @@ export function formatSteps(steps: readonly Change[]): string {
 }
 
 function stepParts({ kind, what, to }: Change): { left: string; right: string } {
-  if (kind === "cgroup") return { left: `${what}/`, right: "(new cgroup)" };
+  if (kind === "cgroup" || kind === "refuge") return { left: `${what}/`, right: "(new cgroup)" };
   if (kind === "controller") {
     const at = what.lastIndexOf(":");
     return { left: `${what.slice(0, at)}/cgroup.subtree_control`, right: `${to}${what.slice(at + 1)}` };
   }
   if (kind === "affinity") return { left: `affinity of thread ${what.split(":")[0]}`, right: to };
+  if (kind === "member") return { left: `cgroup of thread ${what.split(":")[0]}`, right: to };
+  if (kind === "class") return { left: `${what}/`, right: "(new class)" };
+  if (kind === "schemata") {
+    const [directory, resource, domain] = what.split(":");
+    return { left: `${directory}/schemata`, right: `${resource}:${domain}=${to}` };
+  }
+  if (kind === "filter") return { left: `devices of ${what}`, right: to === "" ? "(all)" : to };
   return { left: what, right: to };
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type KernelEntry, KernelRoot } from "../../../ffi/kernel_root.ts";
 import { getAffinity, setAffinity } from "../../../ffi/task.ts";
 import { formatCpuList } from "../../../lib/kernel/cpulist.ts";
-import { remember, remind } from "../../../lib/plan/affinities.ts";
+import { concernsCpusets, remember, remind } from "../../../lib/plan/affinities.ts";
 import { emptyLedger, type Ledger } from "../../../lib/plan/ledger.ts";
 import { startTicksOf } from "../../../lib/plan/store.ts";
 
@@ -130,6 +130,69 @@ Deno.test({
     assert.deepEqual(remind(kernel, noted), ledger);
     assert.deepEqual(getAffinity(sleeper.pid), [cpus[0]]);
   },
+});
+
+/** The same machine with cgroup v1: its threads forget what they chose when they go to another cpuset. */
+class OldCpusets extends OldKernel {
+  override tryRead(path: string): string | null {
+    switch (path) {
+      case "/proc/self/mountinfo":
+        return "25 20 0:22 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n";
+      case "/sys/fs/cgroup/cpuset/cpuset.effective_cpus":
+        return `${online}\n`;
+      case `/proc/${this.pid}/cgroup`:
+        return "3:cpuset:/\n0::/\n";
+      default:
+        return super.tryRead(path);
+    }
+  }
+}
+
+function evacuated(what: string): Ledger {
+  return { ...emptyLedger("boot"), node: { steps: [{ kind: "member", what, from: "/", to: "/nodeos-others", why: "" }] } };
+}
+
+Deno.test({
+  name: `remember() notes on version 1, on any kernel, what threads had chosen that are moved to another cpuset${note}`,
+  ignore: lacksCpus,
+  async fn() {
+    await using sleeper = new Sleeper([cpus[1]]);
+    const kernel = new OldCpusets(sleeper.pid, "7.2.0", online);
+    const ledger = evacuated(`${sleeper.thread}@/sys/fs/cgroup/cpuset:cpuset`);
+    const noted = remember(kernel, ledger);
+    assert.deepEqual(noted, { ...ledger, affinities: { [sleeper.thread]: `${cpus[1]}` }, disturbed: true });
+    setAffinity(sleeper.pid, cpus);
+    assert.deepEqual(remind(kernel, noted), ledger);
+    assert.deepEqual(getAffinity(sleeper.pid), [cpus[1]]);
+  },
+});
+
+Deno.test("remember() notes nothing where processes are moved on version 2, which forgets nothing", () => {
+  const ledger = evacuated(`${Deno.pid}:1@/sys/fs/cgroup:`);
+  assert.equal(remember(new OldKernel(Deno.pid, "7.2.0", online), ledger), ledger);
+});
+
+Deno.test({
+  name: `remember() and remind() leave alone threads whose CPUs are a step of ours${note}`,
+  ignore: lacksCpus,
+  async fn() {
+    await using sleeper = new Sleeper([cpus[0]]);
+    const kernel = new OldKernel(sleeper.pid, "6.1.0", online);
+    const step = { kind: "affinity", what: sleeper.thread, from: online, to: `${cpus[0]}`, why: "" } as const;
+    const governed: Ledger = { ...ledger, node: { steps: [step] } };
+    assert.deepEqual(remember(kernel, governed).affinities, {});
+    const noted: Ledger = { ...governed, affinities: { [sleeper.thread]: `${cpus[1]}` }, disturbed: true };
+    assert.deepEqual(remind(kernel, noted).affinities, noted.affinities);
+    assert.deepEqual(getAffinity(sleeper.pid), [cpus[0]]);
+  },
+});
+
+Deno.test("concernsCpusets() knows steps after which the kernel may have forgotten affinities", () => {
+  const step = (kind: "file" | "member" | "refuge", what: string) => ({ kind, what, from: null, to: "", why: "" }) as const;
+  assert(concernsCpusets(step("file", "/sys/fs/cgroup/a/cpuset.cpus")));
+  assert(concernsCpusets(step("file", "/sys/devices/system/cpu/cpu3/online")));
+  assert(concernsCpusets(step("member", "1:2@/sys/fs/cgroup:")));
+  assert(!concernsCpusets(step("file", "/proc/sys/kernel/watchdog")));
 });
 
 Deno.test("remind() forgets threads that ended, and leaves a ledger alone that nothing disturbed", () => {

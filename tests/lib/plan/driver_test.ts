@@ -4,6 +4,7 @@ import { drivers } from "../../../lib/plan/driver.ts";
 import { formatCpuList } from "../../../lib/kernel/cpulist.ts";
 import { apply, prepare, undo } from "../../../lib/plan/executor.ts";
 import { FakeKernel } from "../../fake_kernel.ts";
+import { firstFakeTid } from "../../fake_tasks.ts";
 import { cpusetMount, kernel, ownCpus, startTicksOf, TestCgroup } from "../../ffi/host.ts";
 
 const root = "/sys/fs/cgroup";
@@ -87,6 +88,82 @@ Deno.test("drivers.controller leaves the other controllers as they are", () => {
   assert.equal(machine.read(`${root}/cgroup.subtree_control`), "memory\n");
 });
 
+Deno.test("drivers.choice reads the word in brackets, and writes the word alone", () => {
+  const machine = new FakeKernel({ version: 2, cpuCount: 4, settings: true });
+  const path = "/sys/kernel/mm/transparent_hugepage/enabled";
+  assert.equal(drivers.choice.read(machine, path), "always");
+  const steps = prepare(machine, [{ kind: "choice", what: path, to: "madvise", why: "" }]);
+  apply(machine, steps);
+  assert.equal(machine.read(path), "always [madvise] never\n");
+  assert.deepEqual(undo(machine, steps), []);
+  assert.equal(drivers.choice.read(machine, path), "always");
+  assert.equal(drivers.choice.read(machine, "/sys/none"), null);
+  assert.equal(drivers.choice.read(machine, "/proc/sys/kernel/watchdog"), null);
+});
+
+for (const version of [1, 2] as const) {
+  const mount = version === 1 ? `${root}/cpuset` : root;
+  const controller = version === 1 ? "cpuset" : "";
+  const [first, second] = [firstFakeTid, firstFakeTid + 1];
+  const crowd = () => {
+    const tasks = [{ pid: first, name: "a" }, { pid: first, tid: second, name: "a thread" }];
+    const machine = new FakeKernel({ version, cpuCount: 4, tasks, enabled: ["cpuset"] });
+    drivers.refuge.write(machine, `${mount}/others`, "");
+    for (const [name, value] of [["cpus", "0-3"], ["mems", "0"]]) machine.write(`${mount}/others/cpuset.${name}`, value);
+    const what = (tid: number) => `${tid}:${machine.read(`/proc/${tid}/stat`).split(") ")[1].split(" ")[19]}@${mount}:${controller}`;
+    const places = () => [first, second].map((tid) => machine.tasks.placeOf(tid, mount));
+    return { machine, what, places };
+  };
+
+  Deno.test(`drivers.member on version ${version} moves ${version === 1 ? "one thread" : "a process as a whole"}, and takes it back`, () => {
+    const { machine, what, places } = crowd();
+    assert.equal(drivers.member.read(machine, what(first)), "/");
+    drivers.member.write(machine, what(first), "/others");
+    assert.deepEqual(places(), version === 1 ? ["/others", "/"] : ["/others", "/others"]);
+    assert.equal(drivers.member.read(machine, what(first)), "/others");
+    drivers.member.write(machine, what(first), "/");
+    assert.deepEqual(places(), ["/", "/"]);
+  });
+
+  Deno.test(`drivers.member on version ${version} does nothing about a thread that ended, or has the number of one`, () => {
+    const { machine, what, places } = crowd();
+    const stranger = what(first).replace(/\d@/, (digit) => `${(Number(digit[0]) + 1) % 10}@`);
+    assert.equal(drivers.member.read(machine, stranger), null);
+    drivers.member.write(machine, stranger, "/others");
+    assert.deepEqual(places(), ["/", "/"]);
+    const ended = what(second);
+    // It ends between our look and our write.
+    const { write } = machine;
+    machine.write = function (path, text) {
+      machine.tasks.end(second);
+      write.call(machine, path, text);
+    };
+    drivers.member.write(machine, ended, "/others");
+    assert.equal(drivers.member.read(machine, ended), null);
+  });
+
+  Deno.test(`drivers.refuge on version ${version} sends who is left in it to the root, and goes`, () => {
+    const { machine, what, places } = crowd();
+    drivers.member.write(machine, what(first), "/others");
+    machine.tasks.fork(first, firstFakeTid + 5);
+    assert.equal(drivers.refuge.read(machine, `${mount}/others`), "");
+    drivers.refuge.write(machine, `${mount}/others`, null);
+    assert.deepEqual(places(), ["/", "/"]);
+    assert.equal(machine.tasks.placeOf(firstFakeTid + 5, mount), "/");
+    assert.equal(drivers.refuge.read(machine, `${mount}/others`), null);
+  });
+}
+
+Deno.test("drivers.workqueue reads the mask that was asked for, where the kernel tells it from the one in force", () => {
+  const machine = new FakeKernel({ version: 2, cpuCount: 4, settings: true });
+  const path = "/sys/devices/virtual/workqueue/cpumask";
+  assert.equal(drivers.workqueue.read(machine, path), "f");
+  drivers.workqueue.write(machine, path, "3");
+  assert.equal(drivers.workqueue.read(machine, path), "3");
+  machine.files.set(`${path}_requested`, "7");
+  assert.equal(drivers.workqueue.read(machine, path), "7");
+});
+
 Deno.test({
   name: "drivers.affinity moves a thread and takes it back [needs two CPUs]",
   ignore: ownCpus.length < 2,
@@ -128,4 +205,16 @@ Deno.test("drivers.affinity takes a thread for gone that ends between two looks"
 Deno.test("drivers.affinity passes on that a CPU does not exist", async () => {
   await using sleeper = new Sleeper();
   assert.throws(() => drivers.affinity.write(kernel, sleeper.what, "4095"), { errno: errno.EINVAL });
+});
+
+Deno.test("drivers.workqueue reads the mask that was asked for, where the kernel tells it, and writes the one that counts", () => {
+  const mask = "/sys/devices/virtual/workqueue/cpumask";
+  const machine = fake();
+  assert.equal(drivers.workqueue.read(machine, mask), null);
+  machine.files.set(mask, "13");
+  assert.equal(drivers.workqueue.read(machine, mask), "13");
+  machine.files.set(`${mask}_requested`, "33");
+  assert.equal(drivers.workqueue.read(machine, mask), "33");
+  drivers.workqueue.write(machine, mask, "11");
+  assert.deepEqual([machine.read(mask), machine.read(`${mask}_requested`)], ["11\n", "33\n"]);
 });

@@ -5,7 +5,9 @@ import { RefusedError } from "../../../lib/errors.ts";
 import { apply, prepare, undo, verify } from "../../../lib/plan/executor.ts";
 import type { Change } from "../../../lib/plan/step.ts";
 import { FakeKernel } from "../../fake_kernel.ts";
-import "./world.ts";
+import { firstFakeTid } from "../../fake_tasks.ts";
+// Loads the library before the tests, which would take it for a leak.
+import "../../ffi/host.ts";
 
 const root = "/sys/fs/cgroup";
 
@@ -194,6 +196,69 @@ Deno.test("prepare() finds null where there is nothing yet", () => {
     { kind: "controller", what: `${root}/a:cpuset`, to: "+", why: "" },
   ]);
   assert.deepEqual(steps.map(({ from }) => from), [null, null, "-", null]);
+});
+
+Deno.test("apply() goes on behind what the kernel may refuse, tells it, and leaves it as it was", () => {
+  const kernel = fake();
+  const server = (cpu: number) => `/sys/kernel/debug/sched/fair_server/cpu${cpu}/runtime`;
+  const steps = prepare(kernel, [0, 1, 2, 3].map((cpu) => ({ kind: "file", what: server(cpu), to: "0", why: "", ifAllowed: true })));
+  const write = kernel.write.bind(kernel);
+  // One it refuses, one it does not heed, of one it makes something else.
+  kernel.fault = (_, path) => path === server(0) ? errno.EBUSY : path === server(1) ? "ignore" : undefined;
+  kernel.write = (path, text) => write(path, path === server(2) && text === "0" ? "7" : text);
+  const before = kernel.snapshot();
+  assert.deepEqual(apply(kernel, steps), steps.slice(0, 3));
+  assert.deepEqual(kernel.snapshot(), { ...before, [server(3)]: "0" });
+});
+
+Deno.test("verify() takes what was refused for right as long as it is as it was", () => {
+  const kernel = fake();
+  const what = "/sys/kernel/debug/sched/fair_server/cpu0/runtime";
+  const [step] = prepare(kernel, [{ kind: "file", what, to: "0", why: "", ifAllowed: true }]);
+  assert.deepEqual(verify(kernel, [{ ...step, refused: true }]), []);
+  assert.equal(verify(kernel, [step]).length, 1);
+  kernel.write(what, "0");
+  assert.deepEqual(verify(kernel, [{ ...step, refused: true }]), []);
+  kernel.write(what, "5");
+  assert.deepEqual(verify(kernel, [{ ...step, refused: true }]).map(({ found }) => found), ["5"]);
+});
+
+Deno.test("apply(), verify() and undo() take a thread that ended for done", () => {
+  const [mover, ender] = [firstFakeTid, firstFakeTid + 1];
+  const kernel = new FakeKernel({ version: 2, cpuCount: 4, tasks: [{ pid: mover, name: "a" }, { pid: ender, name: "b" }] });
+  kernel.makeDirectory(`${root}/a`);
+  const member = (tid: number, start: string) => ({ kind: "member", what: `${tid}:${start}@${root}:`, to: "/a", why: "" }) as const;
+  const starts = [mover, ender].map((tid) => kernel.read(`/proc/${tid}/stat`).split(" ")[21]);
+  const steps = prepare(kernel, [member(mover, starts[0]), member(ender, starts[1])]);
+  assert.deepEqual(steps.map(({ from }) => from), ["/", "/"]);
+  kernel.tasks.end(ender);
+  assert.deepEqual(apply(kernel, steps), []);
+  assert.deepEqual(verify(kernel, steps), []);
+  assert.equal(kernel.tasks.placeOf(mover, root), "/a");
+  kernel.tasks.end(mover);
+  assert.deepEqual(verify(kernel, steps), []);
+  assert.deepEqual(undo(kernel, steps), []);
+});
+
+Deno.test("undo() of a refuge that does not empty says so", () => {
+  const kernel = new FakeKernel({ version: 2, cpuCount: 4, tasks: [{ pid: firstFakeTid, name: "a" }] });
+  const steps = prepare(kernel, [{ kind: "refuge", what: `${root}/others`, to: "", why: "" }]);
+  apply(kernel, steps);
+  kernel.write(`${root}/others/cgroup.procs`, `${firstFakeTid}`);
+  kernel.fault = (_, path) => path === `${root}/cgroup.procs` ? "ignore" : undefined;
+  assert.match(undo(kernel, steps)[0].found!, /EBUSY/);
+  kernel.fault = () => undefined;
+  assert.deepEqual(undo(kernel, steps), []);
+  assert.equal(kernel.tasks.placeOf(firstFakeTid, root), "/");
+});
+
+Deno.test("undo() says what the kernel refused, also where it leaves less of a list by itself", () => {
+  const kernel = new FakeKernel({ version: 2, cpuCount: 4, settings: true });
+  const what = "/proc/irq/24/smp_affinity_list";
+  const steps = prepare(kernel, [{ kind: "file", what, to: "0-1", why: "" }]);
+  apply(kernel, steps);
+  kernel.fault = () => errno.EBUSY;
+  assert.match(undo(kernel, steps)[0].found!, /^0-1 \(.*EBUSY/);
 });
 
 Deno.test("undo() gives a file of a new cgroup back its first value before the cgroup goes, which the kernel takes apart later", () => {

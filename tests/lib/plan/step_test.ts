@@ -6,12 +6,29 @@ const cgroup: Change = { kind: "cgroup", what: "/sys/fs/cgroup/nodeos-sim", to: 
 const controller: Change = { kind: "controller", what: "/sys/fs/cgroup:cpuset", to: "+", why: "children get it" };
 const affinity: Change = { kind: "affinity", what: "4711:123456", to: "0-1", why: "out of the way" };
 
+/** The other kinds: what one is about, its value, and the line without a reason. */
+const others: readonly (readonly [kind: Change["kind"], what: string, to: string, line: string])[] = [
+  ["choice", "/sys/kernel/mm/transparent_hugepage/enabled", "madvise", "/sys/kernel/mm/transparent_hugepage/enabled <- madvise"],
+  ["refuge", "/sys/fs/cgroup/nodeos-others", "", "/sys/fs/cgroup/nodeos-others/ <- (new cgroup)"],
+  ["member", "4711:123456@/sys/fs/cgroup:", "/nodeos-others", "cgroup of thread 4711 <- /nodeos-others"],
+  ["unit", "system.slice@/sys/fs/cgroup", "0-1", "system.slice@/sys/fs/cgroup <- 0-1"],
+  ["filter", "/sys/fs/cgroup/nodeos-sim", "c 1:3 rw", "devices of /sys/fs/cgroup/nodeos-sim <- c 1:3 rw"],
+  ["workqueue", "/sys/devices/virtual/workqueue/cpumask", "3", "/sys/devices/virtual/workqueue/cpumask <- 3"],
+  ["irqbalance", "/run/irqbalance/irqbalance1.sock", "2-3", "/run/irqbalance/irqbalance1.sock <- 2-3"],
+  ["class", "/sys/fs/resctrl/nodeos-sim", "", "/sys/fs/resctrl/nodeos-sim/ <- (new class)"],
+  ["schemata", "/sys/fs/resctrl/nodeos-sim:L3:0", "3", "/sys/fs/resctrl/nodeos-sim/schemata <- L3:0=3"],
+];
+
 Deno.test("formatStep() says what gets which value, and why, for each kind of step", () => {
   assert.equal(formatStep(cpus), "/sys/fs/cgroup/nodeos-sim/cpuset.cpus <- 2-5   its CPUs");
   assert.equal(formatStep(cgroup), "/sys/fs/cgroup/nodeos-sim/ <- (new cgroup)   container sim");
   assert.equal(formatStep(controller), "/sys/fs/cgroup/cgroup.subtree_control <- +cpuset   children get it");
   assert.equal(formatStep(affinity), "affinity of thread 4711 <- 0-1   out of the way");
-  assert.equal(new Set([cpus, cgroup, controller, affinity].map(({ kind }) => kind)).size, stepKinds.length);
+  for (const [kind, what, to, line] of others) assert.equal(formatStep({ kind, what, to, why: "so" }), `${line}   so`);
+  assert.deepEqual(new Set(["file", "cgroup", "controller", "affinity", ...others.map(([kind]) => kind)]), new Set(stepKinds));
+});
+Deno.test("formatStep() of a filter that lets everything through says so", () => {
+  assert.equal(formatStep({ kind: "filter", what: "/sys/fs/cgroup/a", to: "", why: "" }), "devices of /sys/fs/cgroup/a <- (all)   ");
 });
 
 Deno.test("formatSteps() aligns arrows and reasons", () => {
@@ -27,7 +44,8 @@ Deno.test("formatStep() splits a controller at the last colon of its path", () =
 });
 
 Deno.test("isSame() compares what a step is about, not the value", () => {
-  assert(isSame(cpus, { ...cpus, to: "7", why: "another" }));
+  const other: Change = { ...cpus, to: "7", why: "another" };
+  assert(isSame(cpus, other));
   assert(!isSame(cpus, { ...cpus, what: "/sys/fs/cgroup/nodeos-viz/cpuset.cpus" }));
   assert(!isSame(cpus, { ...cpus, kind: "cgroup" }));
 });

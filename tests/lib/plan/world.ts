@@ -3,7 +3,7 @@ import { errno, errnoText } from "../../../ffi/errors.ts";
 import { Node } from "../../../lib/container/node.ts";
 import type { ContainerRequest, NodeRequest } from "../../../lib/container/spec.ts";
 import type { SchedulingWish } from "../../../lib/feature/scheduling.ts";
-import type { Holding } from "../../../lib/plan/ledger.ts";
+import type { Holding, NodeHolding } from "../../../lib/plan/ledger.ts";
 import { FakeKernel, type FakeMachine, type Fault } from "../../fake_kernel.ts";
 
 // The sanitizer of tests would take the library, loaded with the first error of a fake, for a leak.
@@ -39,31 +39,52 @@ export class World implements Disposable {
   }
 
   /** The machine, and what the ledger says, without the moments of creation. */
-  state(): { machine: Record<string, string>; holdings: Omit<Holding, "createdAtMs">[] } {
-    const holdings = this.node().ledger().holdings.map(({ createdAtMs: _, ...rest }) => rest);
-    return { machine: this.kernel.snapshot(), holdings };
+  state(): { machine: Record<string, string>; holdings: Omit<Holding, "createdAtMs">[]; node?: NodeHolding } {
+    const { holdings, node } = this.node().ledger();
+    return { machine: this.kernel.snapshot(), holdings: holdings.map(({ createdAtMs: _, ...rest }) => rest), node };
   }
 
   /**
    * Does something, and meets a fault at its `at`-th change. After a kill the process is another one: nothing that the
-   * dead one still did is left. Returns whether the fault was met.
+   * dead one still did is left. Returns whether the fault was met, or would have been.
+   *
+   * @param spares Paths at which it is not met.
    */
-  async meet(at: number, fault: Fault, action: () => Promise<unknown>): Promise<boolean> {
+  async meet(at: number, fault: Fault, action: () => Promise<unknown>, spares?: RegExp): Promise<boolean> {
+    this.kernel.changeCount = 0;
+    this.kernel.fault = (change, path) => change === at && !spares?.test(path) ? fault : undefined;
+    await this.#survive(action);
+    this.kernel.fault = () => undefined;
+    return this.kernel.changeCount >= at;
+  }
+
+  /** Does something, and is killed when it looks at the machine, or changes it, for the `at`-th time. */
+  async killAt(at: number, action: () => Promise<unknown>): Promise<void> {
+    this.kernel.momentCount = 0;
+    this.kernel.killAt = at;
+    await this.#survive(action);
+    this.kernel.killAt = Infinity;
+  }
+
+  async #survive(action: () => Promise<unknown>): Promise<void> {
     const path = `${this.directory}/ledger.json`;
     let ledger: string | null = null;
-    this.kernel.changeCount = 0;
-    this.kernel.fault = (change) => change === at ? fault : undefined;
     this.kernel.onKill = () => ledger = textOf(path);
-    // Whether it notices is its own matter; what it leaves behind is ours.
-    await action().catch(() => {});
-    const met = this.kernel.changeCount >= at;
-    if (this.kernel.isDead) {
-      if (ledger === null) removeIfThere(path);
-      else Deno.writeTextFileSync(path, ledger);
-      this.kernel.restart();
+    const { setTimeout } = globalThis;
+    // The dead wait for nothing.
+    globalThis.setTimeout = ((callback: () => void, ms: number) => setTimeout(callback, this.kernel.isDead ? 0 : ms)) as typeof setTimeout;
+    try {
+      // Whether it notices is its own matter; what it leaves behind is ours.
+      await action().catch(() => {});
+    } finally {
+      globalThis.setTimeout = setTimeout;
     }
-    this.kernel.fault = () => undefined;
-    return met;
+    if (!this.kernel.isDead) return;
+    if (ledger === null) removeIfThere(path);
+    else Deno.writeTextFileSync(path, ledger);
+    const { changeCount } = this.kernel;
+    this.kernel.restart();
+    this.kernel.changeCount = changeCount;
   }
 
   /** How many changes an action asks for. */
@@ -71,6 +92,13 @@ export class World implements Disposable {
     this.kernel.changeCount = 0;
     await action();
     return this.kernel.changeCount;
+  }
+
+  /** How often an action looks at the machine or changes it. */
+  async countMoments(action: () => Promise<unknown>): Promise<number> {
+    this.kernel.momentCount = 0;
+    await action();
+    return this.kernel.momentCount;
   }
 }
 
@@ -107,7 +135,8 @@ export const situations: fc.Arbitrary<{ machine: FakeMachine; request: NodeReque
   fc.record({ machine: fc.constant(machine), request: requestsFor(machine) })
 );
 
-function requestsFor(machine: FakeMachine): fc.Arbitrary<NodeRequest> {
+/** Requests that a machine can meet. */
+export function requestsFor(machine: FakeMachine): fc.Arbitrary<NodeRequest> {
   const { version, cpuCount, nodeCount = 1, rtGroups } = machine;
   const wishes = fc.record({
     nodes: fc.subarray([...Array(nodeCount).keys()], { minLength: 1 }),
