@@ -13,6 +13,8 @@ export const memory: Feature<MemoryLimit> = {
     if (limitBytes === null) return [];
     const { hierarchy, directory, changes } = takeSeat(site, "memory", "limit its memory");
     const file = hierarchy.version === 1 ? "memory.limit_in_bytes" : "memory.max";
-    return [...changes, { kind: "file", what: `${directory}/${file}`, to: `${limitBytes}`, why: "memory limit" }];
+    // Version 1 says a number of its own for none, the same everywhere.
+    const initial = hierarchy.version === 1 ? site.inventory.files.tryRead(`${hierarchy.mount}/${file}`)?.trim() : "max";
+    return [...changes, { kind: "file", what: `${directory}/${file}`, to: `${limitBytes}`, why: "memory limit", initial }];
   },
 };

@@ -12,6 +12,6 @@ export const pids: Feature<PidsMax> = {
   plan(site: Site, max: PidsMax): Change[] {
     if (max === null) return [];
     const { directory, changes } = takeSeat(site, "pids", "limit its threads");
-    return [...changes, { kind: "file", what: `${directory}/pids.max`, to: `${max}`, why: "thread limit" }];
+    return [...changes, { kind: "file", what: `${directory}/pids.max`, to: `${max}`, why: "thread limit", initial: "max" }];
   },
 };

@@ -97,7 +97,8 @@ function planCooperative(site: Site, throttle: "lift" | "keep"): Change[] {
     });
   }
   const to = throttle === "lift" ? "-1" : all;
-  const own = { kind: "file", what: `${seat.directory}/${budget}`, to, why: "a new group has no real-time budget of its own" } as const;
+  const why = "a new group has no real-time budget of its own";
+  const own = { kind: "file", what: `${seat.directory}/${budget}`, to, why, initial: "0" } as const;
   return [
     ...changes,
     ...[...seat.changes, own].map((change) => ({
