@@ -19,15 +19,13 @@ export { SysError } from "./ffi/errors.ts";
 export { type KernelEntry, type KernelFiles, KernelRoot, type KernelWriter } from "./ffi/kernel_root.ts";
 export { type ExitStatus, type Launched, LaunchError, type LaunchRequest, type Placement } from "./ffi/launch.ts";
 export { Container, type ContainerOptions, type RunningProgram } from "./lib/container/container.ts";
-export {
-  type ContainerPlan,
-  type Lifetime,
-  Node,
-  planRequest,
-  type ProgramRequest,
-  type Recovery,
-  type StartedProgram,
-} from "./lib/container/node.ts";
+export { Job, type JobOptions, type JobOutcome, type JobResult } from "./lib/container/job.ts";
+export { type Lifetime, Node, type ProgramRequest, type StartedProgram } from "./lib/container/node.ts";
+export { type ContainerPlan, type Decision, planChange, planRequest } from "./lib/container/planning.ts";
+export type { Recovery } from "./lib/container/recovery.ts";
+export { decideResize, type Resize } from "./lib/container/resize.ts";
+export { decideSwitch, type Switch, switchNames } from "./lib/container/switch.ts";
+export type { Left } from "./lib/container/whole_node.ts";
 export {
   type ContainerRequest,
   type ContainerSpec,
@@ -38,12 +36,17 @@ export {
 } from "./lib/container/spec.ts";
 export { NodeosError, NoSuchObjectError, NotRunningError, RefusedError, UsageError } from "./lib/errors.ts";
 export type { LoadBalancing } from "./lib/feature/load_balancing.ts";
+export type { CacheWish, Percent } from "./lib/feature/cache.ts";
+export type { NodeFeature, Scene } from "./lib/feature/node_feature.ts";
+export { nodeFeatures, quietPreset } from "./lib/feature/node_features.ts";
 export type { SchedulingWish } from "./lib/feature/scheduling.ts";
 export { type CgroupLayout, type CpusetState, type Hierarchy, readCgroupLayout } from "./lib/kernel/cgroup.ts";
 export { formatCpuList, parseCpuList } from "./lib/kernel/cpulist.ts";
 export { Inventory } from "./lib/kernel/inventory.ts";
+export type { EventCount, Irq, Irqs, NamedCount } from "./lib/kernel/irq.ts";
+export type { SchedulingPolicy, Task } from "./lib/kernel/process.ts";
 export { type Core, type CoreKind, type Cpu, type CpuGroup, readTopology, type Topology } from "./lib/kernel/topology.ts";
 export { type Change, formatSteps, type Step, type StepKind, stepKinds } from "./lib/plan/step.ts";
 export type { Kernel } from "./lib/plan/driver.ts";
 export { type Drift, verify } from "./lib/plan/executor.ts";
-export type { Holding, Ledger, Owner } from "./lib/plan/ledger.ts";
+export type { Holding, Ledger, NodeHolding, Owner } from "./lib/plan/ledger.ts";

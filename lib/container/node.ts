@@ -1,21 +1,29 @@
 import { launch, type Launched, type LaunchRequest, type Placement } from "../../ffi/launch.ts";
-import type { KernelFiles } from "../../ffi/kernel_root.ts";
 import { NoSuchObjectError, RefusedError } from "../errors.ts";
 import { hierarchyOf, threadsFile } from "../kernel/cgroup.ts";
 import { Inventory } from "../kernel/inventory.ts";
 import { remember, remind } from "../plan/affinities.ts";
+import { asBefore } from "../plan/before.ts";
 import type { Kernel } from "../plan/driver.ts";
-import { apply, type Drift, prepare, undo, verify } from "../plan/executor.ts";
-import { addHolding, type Holding, holdingOf, type Ledger, type Owner, removeHolding, stepsToUndo } from "../plan/ledger.ts";
-import type { Step } from "../plan/step.ts";
-import { isAlive, ownerSelf, Store } from "../plan/store.ts";
+import { apply, type Drift, prepare, verify } from "../plan/executor.ts";
+import { addHolding, type Holding, holdingOf, type Ledger, type Owner, stepsOfOthers, stepsToUndo } from "../plan/ledger.ts";
+import { mend } from "../plan/mend.ts";
+import { ownerSelf, Store } from "../plan/store.ts";
+import { Changes } from "./changes.ts";
 import { birthOf, planContainer } from "./compose.ts";
-import { delay, endProcesses } from "./processes.ts";
-import { resolve } from "./resolve.ts";
+import { type ContainerPlan, type Decision, planChange, planRequest } from "./planning.ts";
+import { endProcesses } from "./processes.ts";
+import { type Recovery, Restorer } from "./recovery.ts";
+import { resolve, specsOf } from "./resolve.ts";
 import { type ContainerSpec, type NodeRequest, serviceName } from "./spec.ts";
+import { verifyNode } from "./verify_node.ts";
+import { type Left, leftOf } from "./whole_node.ts";
 
 /** A program to start in a container. */
-export type ProgramRequest = Pick<LaunchRequest, "argv" | "env" | "cwd" | "credentials" | "stdio" | "dieWithParent" | "forwardSignals">;
+export type ProgramRequest = Pick<
+  LaunchRequest,
+  "argv" | "env" | "addEnv" | "cwd" | "credentials" | "stdio" | "dieWithParent" | "forwardSignals"
+>;
 
 /** A program that runs in a container. */
 export interface StartedProgram extends Launched {
@@ -23,30 +31,8 @@ export interface StartedProgram extends Launched {
   readonly placement?: Placement;
 }
 
-/** What a recovery found and did. */
-export interface Recovery {
-  /** Containers whose command had died; they are gone now. */
-  readonly removed: readonly string[];
-  /** Steps that the kernel would not take back. */
-  readonly left: readonly Drift[];
-}
-
 /** How long a container lives: with this process, or until it is taken down. */
 export type Lifetime = "process" | "persistent";
-
-/** A decided container and the steps that make it. */
-export interface ContainerPlan {
-  /** What it will be. */
-  readonly spec: ContainerSpec;
-  /** What has to change, in order; a step whose `from` is its `to` is true already. */
-  readonly steps: readonly Step[];
-}
-
-/** Plans a request for any machine, running or captured. */
-export function planRequest(files: KernelFiles, ledger: Ledger, request: NodeRequest): ContainerPlan[] {
-  const inventory = new Inventory(files);
-  return resolve(inventory, ledger, request).map((spec) => ({ spec, steps: prepare(files, planContainer(inventory, spec)) }));
-}
 
 /** The ledger with containers that live until somebody takes them down. */
 function disown(ledger: Ledger, names: ReadonlySet<string>): Ledger {
@@ -60,6 +46,8 @@ function disown(ledger: Ledger, names: ReadonlySet<string>): Ledger {
  */
 export class Node {
   readonly #store: Store;
+  readonly #changes: Changes;
+  readonly #restorer: Restorer;
   readonly #own = new Map<string, { readonly holding: Holding; readonly inventory: Inventory }>();
 
   /**
@@ -71,6 +59,8 @@ export class Node {
    */
   constructor(readonly kernel: Kernel, stateDirectory: string, readonly onRecovery: (recovery: Recovery) => void = () => {}) {
     this.#store = new Store(kernel, stateDirectory);
+    this.#changes = new Changes(kernel, this.#store);
+    this.#restorer = new Restorer(kernel, this.#store, this.#changes);
   }
 
   /** The ledger as it is, without recovery: for looking. */
@@ -95,28 +85,36 @@ export class Node {
    */
   async up(request: NodeRequest, lifetime: Lifetime): Promise<ContainerSpec[]> {
     using _lock = await this.#store.lock();
-    let ledger = (await this.#recover(this.#store.read())).ledger;
+    let ledger = (await this.#recover()).ledger;
     const inventory = new Inventory(this.kernel);
     const specs = resolve(inventory, ledger, request);
-    const broken = this.#brokenPartitions(ledger).map(({ name }) => name);
+    const former = new Inventory(asBefore(this.kernel, ledger));
+    const broken = this.#changes.brokenPartitions(ledger);
     const owner = ownerSelf(this.kernel);
-    for (const spec of specs) ledger = addHolding(ledger, this.#holding(inventory, spec, owner));
+    for (const spec of specs) ledger = addHolding(ledger, this.#holding(former, ledger, spec, owner));
     // On disk before anything is changed, and owned by us: if we die here, the next command puts it back.
     ledger = remember(this.kernel, ledger);
     this.#store.write(ledger);
     try {
+      // Others leave the CPUs before they are closed; whoever came in between leaves at the end.
+      const cleared = this.#changes.reconcile(ledger);
+      if (cleared !== ledger) this.#store.write(ledger = remember(this.kernel, cleared));
       for (const { name } of specs) {
         const holding = holdingOf(ledger, name)!;
         const ours = new Set(stepsToUndo(ledger, holding));
         apply(this.kernel, holding.steps, (step) => ours.has(step));
       }
-      this.#checkNeighbours(ledger, broken);
+      this.#changes.checkNeighbours(ledger, broken);
+      ledger = this.#changes.reconcile(ledger);
       const names = new Set(lifetime === "persistent" ? specs.map(({ name }) => name) : []);
       const settled = disown(remind(this.kernel, ledger), names);
       if (settled !== ledger) this.#store.write(settled);
       ledger = settled;
     } catch (error) {
-      for (const { name } of specs.toReversed()) ledger = (await this.#remove(ledger, name, 0)).ledger;
+      // What is on disk knows every step, also of what had just begun.
+      ledger = this.#store.read();
+      for (const { name } of specs.toReversed()) ledger = (await this.#restorer.remove(ledger, name, 0)).ledger;
+      this.#changes.reconcile(ledger);
       throw error;
     }
     // What lives with this process changes only through it: starting a program there need not read it all again.
@@ -124,25 +122,9 @@ export class Node {
     return specs;
   }
 
-  #holding(inventory: Inventory, spec: ContainerSpec, owner: Owner): Holding {
-    return { name: spec.name, owner, spec, createdAtMs: Date.now(), steps: prepare(this.kernel, planContainer(inventory, spec)) };
-  }
-
-  /** Kernels before 6.7 let a new partition break its neighbours' without a word. */
-  #checkNeighbours(ledger: Ledger, brokenBefore: readonly string[]): void {
-    for (const { name, drift: { step, found } } of this.#brokenPartitions(ledger)) {
-      if (brokenBefore.includes(name)) continue;
-      throw new RefusedError(`Cannot keep the partition of container ${name}: ${step.what} now says ${JSON.stringify(found)}`, {
-        remedy: "Give the new container CPUs that no other cgroup claims; nodeos topo shows who has which",
-      });
-    }
-  }
-
-  #brokenPartitions(ledger: Ledger): { name: string; drift: Drift }[] {
-    return ledger.holdings.flatMap(({ name, steps }) => {
-      const [drift] = verify(this.kernel, steps.filter(({ what }) => what.endsWith("/cpuset.cpus.partition")));
-      return drift ? [{ name, drift }] : [];
-    });
+  #holding(inventory: Inventory, ledger: Ledger, spec: ContainerSpec, owner: Owner): Holding {
+    const steps = prepare(this.kernel, planContainer(inventory, spec, stepsOfOthers(ledger, spec.name)));
+    return { name: spec.name, owner, spec, createdAtMs: Date.now(), steps };
   }
 
   /**
@@ -154,7 +136,7 @@ export class Node {
    */
   async down(names: readonly string[], graceMs: number): Promise<Recovery> {
     using _lock = await this.#store.lock();
-    let { ledger } = await this.#recover(this.#store.read());
+    let ledger = await this.#recoverIfPossible();
     for (const name of names) this.#known(ledger, name);
     this.#own.clear();
     const chosen = ledger.holdings.filter(({ name }) => names.length === 0 || names.includes(name)).map(({ name }) => name).toReversed();
@@ -166,11 +148,33 @@ export class Node {
     ledger = { ...ledger, holdings: marked };
     if (marked.some(({ leaving }) => leaving)) this.#store.write(ledger);
     for (const name of chosen) {
-      const result = await this.#remove(ledger, name, graceMs);
+      const result = await this.#restorer.remove(ledger, name, graceMs);
       ledger = result.ledger;
       left.push(...result.left);
     }
+    this.#changes.reconcile(ledger, left);
     return { removed: chosen, left };
+  }
+
+  /**
+   * Changes containers while their programs run: all of them, or none.
+   *
+   * @param decide Says what they shall be, from what is there.
+   * @returns What they are now.
+   * @throws {RefusedError} If the kernel refuses a step; then they are as they were.
+   */
+  async change(decide: Decision): Promise<readonly ContainerSpec[]> {
+    using _lock = await this.#store.lock();
+    const { ledger } = await this.#recover();
+    this.#own.clear();
+    const targets = decide(new Inventory(this.kernel), ledger);
+    this.#changes.make(ledger, targets);
+    return targets;
+  }
+
+  /** Plans the same, and changes nothing. */
+  planChange(decide: Decision): ContainerPlan[] {
+    return planChange(this.kernel, this.ledger(), decide);
   }
 
   /** Ends the programs of a container and keeps the container. Returns how many processes there were. */
@@ -180,60 +184,60 @@ export class Node {
 
   /** Puts back what dead commands left behind. Cheap when there is nothing: one small file is read. */
   async recover(): Promise<Recovery> {
-    if (!this.ledger().holdings.some((holding) => this.#isAbandoned(holding))) return { removed: [], left: [] };
+    if (!this.#restorer.isNeeded(this.ledger())) return { removed: [], left: [] };
     using _lock = await this.#store.lock();
-    return await this.#recover(this.#store.read());
+    return await this.#recover();
   }
 
-  #isAbandoned({ owner, leaving }: Holding): boolean {
-    return leaving === true || (owner !== null && !isAlive(this.kernel, owner));
-  }
-
-  async #recover(ledger: Ledger): Promise<Recovery & { ledger: Ledger }> {
-    const removed: string[] = [];
-    const left: Drift[] = [];
-    for (const holding of ledger.holdings.toReversed()) {
-      if (!this.#isAbandoned(holding)) continue;
-      const result = await this.#remove(ledger, holding.name, 0);
-      ledger = result.ledger;
-      removed.push(holding.name);
-      left.push(...result.left);
+  /** A change that cannot be taken back shall not keep anybody from taking everything down. */
+  async #recoverIfPossible(): Promise<Ledger> {
+    try {
+      return (await this.#recover()).ledger;
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      return this.#store.read();
     }
-    if (removed.length > 0) this.onRecovery({ removed, left });
-    return { ledger, removed, left };
   }
 
-  async #remove(ledger: Ledger, name: string, graceMs: number): Promise<{ ledger: Ledger; left: Drift[] }> {
-    const holding = this.#known(ledger, name);
-    const noted = remember(this.kernel, ledger);
-    if (noted !== ledger) this.#store.write(noted);
-    await endProcesses(this.kernel, holding, graceMs);
-    let left = undo(this.kernel, stepsToUndo(ledger, holding));
-    // A process that was just killed may keep its cgroup busy for a moment.
-    for (let pauseMs = 1; left.length > 0 && pauseMs < 100; pauseMs *= 4) {
-      await delay(pauseMs);
-      left = undo(this.kernel, left.map(({ step }) => step));
-    }
-    ledger = remind(this.kernel, noted);
-    ledger = left.length === 0 ? removeHolding(ledger, name) : {
-      ...ledger,
-      holdings: ledger.holdings.map((other) =>
-        other.name === name
-          ? {
-            ...other,
-            leaving: true as const,
-            steps: left.map(({ step }) => step),
-          }
-          : other
-      ),
-    };
-    this.#store.write(ledger);
-    return { ledger, left };
+  async #recover(): Promise<Recovery & { ledger: Ledger }> {
+    const result = await this.#restorer.recover(this.#store.read());
+    if (result.removed.length > 0 || (result.reverted ?? []).length > 0) this.onRecovery(result);
+    return result;
   }
 
   /** Compares every container with the machine. */
   verify(): { name: string; drift: Drift[] }[] {
     return this.ledger().holdings.map(({ name, steps }) => ({ name, drift: verify(this.kernel, steps) }));
+  }
+
+  /** Compares what containers changed together with the machine, and with what they would change now. */
+  verifyNode(): Drift[] {
+    const ledger = this.ledger();
+    return verifyNode(this.kernel, ledger);
+  }
+
+  /** What stays on the containers' CPUs although they wish it away. */
+  left(): Left[] {
+    const ledger = this.ledger();
+    return leftOf(new Inventory(this.kernel), specsOf(ledger), ledger.node?.steps ?? []);
+  }
+
+  /**
+   * Makes true again what somebody else changed since.
+   *
+   * @returns What still is not.
+   */
+  async repair(): Promise<{ name: string; drift: Drift[] }[]> {
+    using _lock = await this.#store.lock();
+    let { ledger } = await this.#recover();
+    const drift = ledger.holdings.flatMap(({ steps }) => verify(this.kernel, steps));
+    if (drift.length > 0) {
+      this.#store.write(ledger = remember(this.kernel, ledger));
+      mend(this.kernel, drift);
+      this.#store.write(ledger = remind(this.kernel, ledger));
+    }
+    const settled = this.#changes.reconcile(ledger);
+    return [...this.verify(), { name: "", drift: verifyNode(this.kernel, settled) }].filter(({ drift }) => drift.length > 0);
   }
 
   /** Starts a program in a container: born in its cgroups, on its CPUs, under its scheduling. */

@@ -59,6 +59,17 @@ export function parseCount(text: string): number {
   throw new UsageError(`Cannot read ${quote(text)} as a count`, { remedy: "Write a whole number from 1" });
 }
 
+/**
+ * Parses a percentage from 1 to 100, such as `50%` or `50`.
+ *
+ * @throws {UsageError} If it is none.
+ */
+export function parsePercent(text: string): number {
+  const percent = /^\d{1,3}%?$/.test(text.trim()) ? Number.parseInt(text) : NaN;
+  if (percent >= 1 && percent <= 100) return percent;
+  throw new UsageError(`Cannot read ${quote(text)} as a percentage`, { remedy: "Write a number from 1 to 100, such as 50%" });
+}
+
 function quantity(text: string, units: Readonly<Record<string, number>>, otherwise: number): number {
   const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim());
   const factor = match ? units[match[2].toLowerCase()] : undefined;

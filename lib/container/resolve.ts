@@ -2,8 +2,12 @@ import { formatCpuList, parseCpuList } from "../kernel/cpulist.ts";
 import { cgroupPrefix, hierarchyOf } from "../kernel/cgroup.ts";
 import type { Inventory } from "../kernel/inventory.ts";
 import type { Ledger } from "../plan/ledger.ts";
+import { didYouMean } from "../errors.ts";
+import { cache } from "../feature/cache.ts";
 import { type LoadBalancing, loadBalancing } from "../feature/load_balancing.ts";
+import { nodeFeatures } from "../feature/node_features.ts";
 import { scheduling } from "../feature/scheduling.ts";
+import { swap } from "../feature/swap.ts";
 import { chooseCpus, serviceHolder } from "./choose.ts";
 import { quote } from "./quote.ts";
 import {
@@ -35,7 +39,7 @@ export function holdersOf(inventory: Inventory, ledger: Ledger): Map<number, str
   const ours = new Set(specsOf(ledger).map(({ name }) => cgroupPrefix + name));
   for (const { path, cpus, partition } of inventory.topCpusets) {
     // One of ours that the ledger does not know belongs to another state directory: a stranger like any other.
-    if (ours.has(path.slice(path.lastIndexOf("/") + 1))) continue;
+    if (ours.has(path.slice(path.lastIndexOf("/") + 1)) || isRefuge(ledger, path)) continue;
     // On version 1 no sibling may overlap an exclusive cpuset, exclusive itself or not.
     const claims = version === 1 ? cpus !== "" : partition !== null && partition !== "member" && !partition.includes("invalid");
     if (claims) { for (const cpu of parseCpuList(cpus)) holders.set(cpu, `cgroup ${path}`); }
@@ -44,6 +48,11 @@ export function holdersOf(inventory: Inventory, ledger: Ledger): Map<number, str
     for (const cpu of spec.cpus) holders.set(cpu, spec.role === "service" ? serviceHolder : `container ${spec.name}`);
   }
   return holders;
+}
+
+/** Whether a cgroup is where the programs of others went for our containers: it leaves CPUs that another one gets. */
+function isRefuge({ node }: Ledger, path: string): boolean {
+  return node?.steps.some(({ kind, what }) => kind === "refuge" && what === path) ?? false;
 }
 
 /**
@@ -64,11 +73,24 @@ export function resolve(inventory: Inventory, ledger: Ledger, request: NodeReque
     if (known === undefined) {
       checker.cpus(request.serviceCpus, path);
       checker.claim(request.serviceCpus, serviceHolder);
-      specs.push({ ...lean(serviceName, "service", request.serviceCpus, inventory.memoryNodes), loadBalancing: "on" });
+      const { protect } = request;
+      const service = lean(serviceName, "service", request.serviceCpus, inventory.memoryNodes);
+      specs.push({ ...service, loadBalancing: "on", ...(protect === undefined ? {} : { protect }) });
     } else if (formatCpuList(known.cpus) !== formatCpuList(request.serviceCpus)) {
       const message = `the ServiceOS already has CPUs ${formatCpuList(known.cpus)}`;
       issues.push({ path, kind: "refused", message, remedy: "Take all containers down first, or leave this out" });
+    } else if (request.protect !== undefined && request.protect.join() !== (known.protect ?? []).join()) {
+      const message = `the ServiceOS already protects ${known.protect?.join(", ") || "no program"}`;
+      issues.push({
+        path: ["service", "protect"],
+        kind: "refused",
+        message,
+        remedy: "Take all containers down first, or leave this out",
+      });
     }
+  } else if (request.protect !== undefined) {
+    const remedy = "Say which CPUs the ServiceOS keeps: service.cpus";
+    issues.push({ path: ["service", "protect"], kind: "usage", message: "programs are protected of a ServiceOS without CPUs", remedy });
   }
   if (request.containers.length === 0) {
     const message = "there is no container";
@@ -93,6 +115,10 @@ export function resolve(inventory: Inventory, ledger: Ledger, request: NodeReque
       pidsMax: checker.pids(container, path),
       scheduling: container.scheduling ?? scheduling.default,
       loadBalancing: checker.balancing(container, path),
+      swap: container.swap ?? swap.default,
+      devices: container.devices ?? null,
+      cache: container.cache ?? cache.default,
+      quiet: checker.quiet(container, path),
     });
   });
 
@@ -101,14 +127,28 @@ export function resolve(inventory: Inventory, ledger: Ledger, request: NodeReque
   return specs;
 }
 
+/**
+ * Decides the limits of a container that is there already: nodes, memory and threads.
+ *
+ * @throws {SpecError} With every issue found.
+ */
+export function resolveLimits(inventory: Inventory, request: ContainerRequest): Pick<ContainerSpec, "nodes" | "memoryBytes" | "pidsMax"> {
+  const issues: SpecIssue[] = [];
+  const checker = new Checker(inventory, new Map(), issues);
+  const nodes = checker.nodes(request, []);
+  const limits = { nodes, memoryBytes: checker.memory(request, nodes, []), pidsMax: checker.pids(request, []) };
+  if (issues.length > 0) throw new SpecError(issues);
+  return limits;
+}
+
 /** How much a container leaves open: nothing, which CPUs, how many. */
 function freedom({ cpus, cpuCount }: ContainerRequest): number {
   return cpus !== undefined ? 0 : cpuCount !== undefined ? 1 : 2;
 }
 
 function lean(name: string, role: ContainerSpec["role"], cpus: readonly number[], nodes: readonly number[]): ContainerSpec {
-  const defaults = { scheduling: scheduling.default, loadBalancing: loadBalancing.default };
-  return { name, role, cpus, nodes, memoryBytes: null, pidsMax: null, ...defaults };
+  const defaults = { scheduling: scheduling.default, loadBalancing: loadBalancing.default, swap: swap.default, cache: cache.default };
+  return { name, role, cpus, nodes, memoryBytes: null, pidsMax: null, devices: null, quiet: [], ...defaults };
 }
 
 /** Checks one value at a time and collects what is wrong. */
@@ -251,6 +291,17 @@ class Checker {
       this.#add([...path, "features", "loadBalancing"], "usage", "scheduling deadline needs load balancing", "Leave it out: it is on then");
     }
     return "on";
+  }
+
+  /** Features of the whole node, in the order they are planned. */
+  quiet({ quiet = {} }: ContainerRequest, path: SpecPath): string[] {
+    const known = nodeFeatures.map(({ name }) => name);
+    for (const name of Object.keys(quiet)) {
+      if (known.includes(name)) continue;
+      const remedy = `There are: ${known.join(", ")}`;
+      this.#add([...path, "features", name], "usage", `there is no feature ${quote(name)}${didYouMean(name.slice(0, 40), known)}`, remedy);
+    }
+    return known.filter((name) => quiet[name]);
   }
 
   /** The kernel needs a CPU for all that is in no container. */

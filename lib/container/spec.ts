@@ -1,3 +1,4 @@
+import type { CacheWish } from "../feature/cache.ts";
 import type { LoadBalancing } from "../feature/load_balancing.ts";
 import type { SchedulingWish } from "../feature/scheduling.ts";
 import { NodeosError, UsageError } from "../errors.ts";
@@ -21,6 +22,16 @@ export interface ContainerRequest {
   readonly scheduling?: SchedulingWish;
   /** Off by default. */
   readonly loadBalancing?: LoadBalancing;
+  /** `off` keeps its memory out of swap; on by default. */
+  readonly swap?: "off" | "on";
+  /** The devices it may open besides the harmless ones, by path; all by default. */
+  readonly devices?: readonly string[];
+  /** Its share of the last-level cache and the memory bandwidth; none of its own by default. */
+  readonly cache?: CacheWish;
+  /** Features of the whole node by name, on or off; see {@link ContainerSpec.quiet}. */
+  readonly quiet?: Readonly<Record<string, boolean>>;
+  /** The program that `nodeos job` starts in it: its words. */
+  readonly command?: readonly string[];
 }
 
 /** A container, fully decided: the planner's input, kept in the ledger as plain data. */
@@ -41,12 +52,24 @@ export interface ContainerSpec {
   readonly scheduling: SchedulingWish;
   /** Whether the kernel balances its threads. */
   readonly loadBalancing: LoadBalancing;
+  /** Whether its memory may go to swap. */
+  readonly swap: "off" | "on";
+  /** Paths of the devices it may open besides the harmless ones; `null` is all. */
+  readonly devices: readonly string[] | null;
+  /** Its class of cache and memory bandwidth; `null` is that of everybody. */
+  readonly cache: CacheWish;
+  /** Features of the whole node that it wishes, by name, in the order they are planned. */
+  readonly quiet: readonly string[];
+  /** Only of the ServiceOS: programs that are never moved, by name, with `*` for any characters, or by process id. */
+  readonly protect?: readonly string[];
 }
 
 /** Containers to make together, and the CPUs that the ServiceOS keeps. */
 export interface NodeRequest {
   /** CPUs that no container gets; programs started in `service` run on them. */
   readonly serviceCpus?: readonly number[];
+  /** Programs that are never moved; see {@link ContainerSpec.protect}. Needs `serviceCpus`. */
+  readonly protect?: readonly string[];
   /** The containers, in order. */
   readonly containers: readonly ContainerRequest[];
 }

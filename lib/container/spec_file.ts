@@ -2,7 +2,8 @@ import { type Alias, Composer, type Document, isAlias, isMap, isNode, isScalar, 
 import { z } from "zod";
 import { UsageError } from "../errors.ts";
 import { parseNumberList } from "./number_list.ts";
-import { parseBytes, parseCount } from "./quantity.ts";
+import { nodeFeatures, quietPreset } from "../feature/node_features.ts";
+import { parseBytes, parseCount, parsePercent } from "./quantity.ts";
 import { escapeControls, quote } from "./quote.ts";
 import { parseScheduling, SchedulingError, schedulingOptions } from "./scheduling_wish.ts";
 import { type NodeRequest, parseName, SpecError, type SpecIssue, type SpecPath } from "./spec.ts";
@@ -83,7 +84,38 @@ function map<Shape extends z.ZodRawShape>(what: string, shape: Shape) {
   return z.strictObject(shape, expected(what, `Write a map with ${Object.keys(shape).join(", ")}`));
 }
 
-const features = map("features", { scheduling: scheduling.optional(), loadBalancing: loadBalancing.optional() });
+/** A feature that is enabled or not, in its own two words. Where these are off and on, booleans mean the same as they. */
+function switched(name: string, [enabled, disabled]: readonly [string, string]) {
+  return z.union([z.enum([enabled, disabled]), z.boolean()], expected(name, `Write ${enabled} or ${disabled}`))
+    .transform((value) => value === enabled || value === (enabled !== "off"));
+}
+
+const quietSwitches = Object.fromEntries(nodeFeatures.map(({ name, words }) => [name, switched(name, words).optional()]));
+
+const features = map("features", {
+  preset: z.literal("quiet", expected("preset", "Write quiet, or leave it out")).optional(),
+  scheduling: scheduling.optional(),
+  loadBalancing: loadBalancing.optional(),
+  swap: switched("swap", ["off", "on"]).transform((isOff) => isOff ? "off" as const : "on" as const).optional(),
+  ...quietSwitches,
+});
+
+/** A text that is not empty. */
+function filled(what: string, remedy: string) {
+  return z.string(expected(what, remedy)).min(1, expected(what, remedy));
+}
+
+const percentRemedy = "Write a percentage, such as 50%";
+const percent = (what: string) => parsed(what, percentRemedy, parsePercent).optional();
+const cache = map("cache", { l3: percent("l3"), memoryBandwidth: percent("memoryBandwidth") });
+const devicesRemedy = "Write a list of paths, such as [/dev/nvidia0]";
+const devices = z.array(filled("a device", devicesRemedy), expected("devices", devicesRemedy));
+const commandRemedy = 'Write a line for the shell, or a list of words, numbers in quotes: [./solver, input.dat, "8"]';
+const command = z.union(
+  [filled("command", commandRemedy), z.tuple([filled("the program", commandRemedy)]).rest(z.string())],
+  expected("command", commandRemedy),
+)
+  .transform((value) => typeof value === "string" ? ["/bin/sh", "-c", value] : value);
 const memory = map("memory", {
   limit: parsed("limit", "Write a size, such as 64GiB", parseBytes).optional(),
   nodes: numbers("nodes").optional(),
@@ -98,6 +130,9 @@ const container = map("container", {
   memory: memory.optional(),
   pids: parsed("pids", "Write how many threads at most, such as 4096", parseCount).optional(),
   features: features.optional(),
+  cache: cache.optional(),
+  devices: devices.optional(),
+  command: command.optional(),
 })
   .refine((value) => "cpus" in value || "cpuCount" in value, { ...whenMap, error: words("there are no CPUs", cpusRemedy) })
   .refine((value) => !("cpus" in value && "cpuCount" in value), {
@@ -106,7 +141,11 @@ const container = map("container", {
     error: words("cpus and cpuCount are both given", cpusRemedy),
   });
 const containersRemedy = "Write at least one container, as - name: sim, and below it cpus: 2-15";
-const service = map("service", { cpus: numbers("cpus") });
+const protectRemedy = "Write a list of names of programs, or process ids, such as [sshd, slurmd*, 4711]";
+const aProgram = expected("a protected program", protectRemedy);
+const program = z.union([filled("a protected program", protectRemedy), z.number().int(aProgram).min(1, aProgram)], aProgram);
+const protect = z.array(program.transform(String), expected("protect", protectRemedy));
+const service = map("service", { cpus: numbers("cpus"), protect: protect.optional() });
 const specification = map("the specification", {
   apiVersion: z.literal("nodeos/v1", expected("apiVersion", "Write apiVersion: nodeos/v1")),
   service: service.optional(),
@@ -119,6 +158,7 @@ const knownKeys: KnownKeys = {
   container: Object.keys(container.shape),
   memory: Object.keys(memory.shape),
   features: Object.keys(features.shape),
+  cache: Object.keys(cache.shape),
 };
 
 /**
@@ -164,7 +204,7 @@ function specIssues(issue: z.core.$ZodIssue, places: SpecPlaces): SpecIssue[] {
 }
 
 function requestOf(spec: z.output<typeof specification>): NodeRequest {
-  const containers = spec.containers.map(({ name, cpus, cpuCount, memory, pids, features }) => ({
+  const containers = spec.containers.map(({ name, cpus, cpuCount, memory, pids, features, cache, devices, command }) => ({
     name,
     cpus,
     cpuCount,
@@ -173,8 +213,20 @@ function requestOf(spec: z.output<typeof specification>): NodeRequest {
     pidsMax: pids,
     scheduling: features?.scheduling,
     loadBalancing: features?.loadBalancing,
+    swap: features?.swap,
+    quiet: quietOf(features ?? {}),
+    cache,
+    devices,
+    command,
   }));
-  return { serviceCpus: spec.service?.cpus, containers };
+  return { serviceCpus: spec.service?.cpus, protect: spec.service?.protect, containers };
+}
+
+/** The preset's features, then those that are named, on or off. */
+function quietOf({ preset, ...named }: Record<string, unknown>): Record<string, boolean> {
+  const on = preset === "quiet" ? quietPreset : [];
+  const switches = nodeFeatures.flatMap(({ name }) => typeof named[name] === "boolean" ? [[name, named[name]] as const] : []);
+  return Object.fromEntries([...on.map((name) => [name, true] as const), ...switches]);
 }
 
 /** What aliases may blow a file up to. */

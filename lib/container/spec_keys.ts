@@ -7,10 +7,8 @@ export type KnownKeys = Readonly<Record<string, readonly string[]>>;
 
 /** Keys that the design has and this version does not, by the name of their map. */
 const plannedKeys: KnownKeys = {
-  service: ["protect"],
   container: ["syscalls"],
   memory: ["units"],
-  features: ["kernelThreads", "irqs", "workqueues", "watchdog", "timerMigration", "transparentHugePages", "devices"],
 };
 
 /** What is wrong with a key that a map does not have: a typing error, another map's key, or one of a later version. */

@@ -15,6 +15,10 @@ const spec: ContainerSpec = {
   pidsMax: 64,
   scheduling: { policy: "cooperative", throttle: "lift" },
   loadBalancing: "off",
+  swap: "on",
+  devices: null,
+  cache: null,
+  quiet: [],
 };
 
 function plan(files: CapturedFiles, wanted: ContainerSpec = spec) {

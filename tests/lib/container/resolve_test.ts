@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { holdersOf, resolve } from "../../../lib/container/resolve.ts";
 import { type ContainerRequest, type ContainerSpec, formatPath, type NodeRequest, SpecError } from "../../../lib/container/spec.ts";
+import { nodeFeatures } from "../../../lib/feature/node_features.ts";
 import { Inventory } from "../../../lib/kernel/inventory.ts";
 import { emptyLedger, type Ledger } from "../../../lib/plan/ledger.ts";
 import { captured, type CapturedFiles } from "../../captured.ts";
@@ -15,6 +16,10 @@ const lean: ContainerSpec = {
   pidsMax: null,
   scheduling: { policy: "fair" },
   loadBalancing: "off",
+  swap: "on",
+  devices: null,
+  cache: null,
+  quiet: [],
 };
 
 const empty = emptyLedger("boot");
@@ -60,6 +65,9 @@ Deno.test("resolve() keeps every wish that fits the machine", () => {
     pidsMax: 64,
     scheduling: { policy: "cooperative", throttle: "keep" },
     loadBalancing: "on",
+    swap: "off",
+    devices: ["/dev/null"],
+    cache: { l3: 50 },
   } as const;
   assert.deepEqual(resolved(one(wish)), [{ ...lean, ...wish }]);
 });
@@ -192,6 +200,34 @@ Deno.test("resolve() keeps a ServiceOS that is there, and refuses to change it u
   ]);
 });
 
+Deno.test("resolve() protects programs of a ServiceOS that has CPUs, and keeps to it", () => {
+  const containers = [{ name: "a", cpus: [2] }];
+  assert.deepEqual(resolved({ serviceCpus: [0], protect: ["sshd"], containers })[0].protect, ["sshd"]);
+  assert.equal("protect" in resolved({ serviceCpus: [0], containers })[0], false);
+  assert.deepEqual(wrong({ protect: ["sshd"], containers }), {
+    lines: ["service.protect: programs are protected of a ServiceOS without CPUs (usage)"],
+    exitCode: 2,
+  });
+  const ledger = ledgerOf({ name: "service", role: "service", cpus: [0], protect: ["sshd", "cron"] });
+  const again = { serviceCpus: [0], containers };
+  for (const protect of [undefined, ["sshd", "cron"]]) assert.equal(resolved({ ...again, protect }, ledger).length, 1);
+  assert.deepEqual(wrong({ ...again, protect: ["sshd"] }, ledger), {
+    lines: ["service.protect: the ServiceOS already protects sshd, cron (refused)"],
+    exitCode: 1,
+  });
+});
+
+Deno.test("resolve() collects features of the whole node in the order they are planned, and knows them by name", () => {
+  const names = nodeFeatures.map(({ name }) => name);
+  const all = Object.fromEntries(names.toReversed().map((name) => [name, true]));
+  assert.deepEqual(resolved(one({ quiet: all }))[0].quiet, names);
+  assert.deepEqual(resolved(one({ quiet: { ...all, [names[1]]: false } }))[0].quiet, names.filter((name) => name !== names[1]));
+  assert.deepEqual(wrong(one({ quiet: { taks: true } })), {
+    lines: ['containers[0].features.taks: there is no feature "taks"; did you mean "tasks"? (usage)'],
+    exitCode: 2,
+  });
+});
+
 Deno.test("resolve() of no container at all is a matter of usage", () => {
   assert.deepEqual(wrong({ containers: [] }), { lines: ["containers: there is no container (usage)"], exitCode: 2 });
 });
@@ -214,6 +250,13 @@ Deno.test("holdersOf() counts cpusets of others where they exclude: valid partit
     [4, "cgroup /sys/fs/cgroup/nodeos-other"],
     [5, "container sim"],
   ]);
+
+  // Where the programs of others went, it is for our containers to take CPUs.
+  const refuge = { kind: "refuge", what: "/sys/fs/cgroup/cpuset/nodeos-others", from: null, to: "", why: "" } as const;
+  using evacuated = captured({ ...v1, [`${refuge.what}/cpuset.cpus`]: "0-4\n" });
+  const inventory = new Inventory(evacuated);
+  assert.deepEqual([...holdersOf(inventory, { ...empty, node: { steps: [refuge] } }).values()], []);
+  assert.equal(holdersOf(inventory, empty).get(3), `cgroup ${refuge.what}`);
 
   using first = captured({
     ...v1,

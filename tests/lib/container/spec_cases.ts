@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import type { ContainerRequest, NodeRequest } from "../../../lib/container/spec.ts";
+import { nodeFeatures, quietPreset } from "../../../lib/feature/node_features.ts";
 
 /** What YAML can say. */
 export type Value = string | number | boolean | null | Value[] | { [key: string]: Value };
@@ -55,6 +56,53 @@ const balancingWishes = fc.constantFrom(
   wish(true, "on" as const),
   wish(false, "off" as const),
 );
+const swapWishes = fc.constantFrom(
+  wish("off", "off" as const),
+  wish("on", "on" as const),
+  wish(false, "off" as const),
+  wish(true, "on" as const),
+);
+
+/** Features that every machine can meet: the hardware threads beside a container's CPUs may be somebody's. */
+const freeFeatures = nodeFeatures.filter(({ name }) => name !== "smtSiblings");
+/** Some features, switched in either of their words or by a boolean, with or without the preset before them. */
+const quietWishes: fc.Arbitrary<Wish<Record<string, boolean>>> = fc.record({
+  preset: fc.boolean(),
+  switches: fc.uniqueArray(fc.tuple(fc.constantFrom(...freeFeatures), fc.boolean(), fc.boolean()), {
+    selector: ([{ name }]) => name,
+    maxLength: 5,
+  }),
+}).map(({ preset, switches }) => {
+  const yaml: MapValue = preset ? { preset: "quiet" } : {};
+  const value: Record<string, boolean> = Object.fromEntries(preset ? quietPreset.map((name) => [name, true]) : []);
+  for (const [{ name, words: [enabled, disabled] }, isOn, isWord] of switches) {
+    yaml[name] = isWord ? (isOn ? enabled : disabled) : isOn === (enabled !== "off");
+    value[name] = isOn;
+  }
+  return wish(yaml, value);
+});
+const percent = fc.integer({ min: 1, max: 100 }).chain((percent) =>
+  fc.constantFrom(wish(percent, percent), wish(`${percent}`, percent), wish(`${percent}%`, percent))
+);
+const cacheWishes: fc.Arbitrary<Wish<NonNullable<ContainerRequest["cache"]>>> = fc.record(
+  { l3: percent, memoryBandwidth: percent },
+  { requiredKeys: [] },
+).map((parts) => {
+  const map = (get: (part: Wish<number>) => Value) => Object.fromEntries(Object.entries(parts).map(([key, part]) => [key, get(part)]));
+  return wish(map(({ yaml }) => yaml), map(({ value }) => value));
+});
+const deviceWishes = fc.array(fc.stringMatching(/^\/dev\/[a-z]{1,8}[0-9]{0,2}$/), { maxLength: 3 }).map((paths) => wish([...paths], paths));
+const commandWishes: fc.Arbitrary<Wish<string[]>> = fc.oneof(
+  fc.array(fc.stringMatching(/^[ -~]{1,12}$/), { minLength: 1, maxLength: 4 }).map((argv) => wish([...argv], argv)),
+  fc.stringMatching(/^[ -~]{1,30}$/).map((line) => wish(line, ["/bin/sh", "-c", line])),
+);
+const protectWishes: fc.Arbitrary<Wish<string[]>> = fc.array(
+  fc.oneof(
+    fc.stringMatching(/^[a-z*]{1,15}$/).map((name): Wish<string> => wish(name, name)),
+    fc.integer({ min: 1, max: 2 ** 22 }).map((pid): Wish<string> => wish(pid, `${pid}`)),
+  ),
+  { maxLength: 3 },
+).map((list) => wish(list.map(({ yaml }) => yaml), list.map(({ value }) => value)));
 
 /** CPUs in one of the ways in which they may be written. */
 function cpuWishes(cpus: readonly number[]): fc.Arbitrary<Wish<number[]>> {
@@ -73,26 +121,35 @@ const names = fc.uniqueArray(fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_-]{0,11}$
  * Specifications that a machine of CPUs 0-7, two NUMA nodes and 8 GiB can meet: CPU 0 stays free or becomes the
  * ServiceOS's, each container names its CPUs or counts one or two of those that nobody names.
  */
-export const goodSpecs: fc.Arbitrary<GoodSpec> = fc.tuple(
-  names,
-  fc.shuffledSubarray([1, 2, 3, 5, 6, 7], { minLength: 6 }),
-  fc.integer({ min: 1, max: 3 }),
-  fc.boolean(),
-)
-  .chain(([names, cpus, count, hasService]) =>
-    fc.tuple(...Array.from({ length: count }, (_, index) => containers(names[index], cpus.slice(2 * index, 2 * index + 2)))).map((
-      list,
-    ) => ({
-      document: {
-        apiVersion: "nodeos/v1",
-        ...(hasService ? { service: { cpus: "0,4" } } : {}),
-        containers: list.map(({ yaml }) => yaml),
-      },
-      request: { serviceCpus: hasService ? [0, 4] : undefined, containers: list.map(({ value }) => value) },
-    }))
-  );
+export const goodSpecs: fc.Arbitrary<GoodSpec> = specs("any machine");
+/** The same with what only some machines can meet: classes of cache, devices; and with programs to start. */
+export const richSpecs: fc.Arbitrary<GoodSpec> = specs("some machines");
 
-function containers(name: string, cpus: readonly number[]): fc.Arbitrary<Wish<ContainerRequest>> {
+type Audience = "any machine" | "some machines";
+
+function specs(audience: Audience): fc.Arbitrary<GoodSpec> {
+  return fc.tuple(
+    names,
+    fc.shuffledSubarray([1, 2, 3, 5, 6, 7], { minLength: 6 }),
+    fc.integer({ min: 1, max: 3 }),
+    fc.boolean(),
+    fc.option(protectWishes),
+  ).chain(([names, cpus, count, hasService, protect]) => {
+    const each = Array.from({ length: count }, (_, index) => containers(names[index], cpus.slice(2 * index, 2 * index + 2), audience));
+    const service: MapValue = { cpus: "0,4", ...(protect === null ? {} : { protect: protect.yaml }) };
+    return fc.tuple(...each).map((list) => ({
+      document: { apiVersion: "nodeos/v1", ...(hasService ? { service } : {}), containers: list.map(({ yaml }) => yaml) },
+      request: {
+        serviceCpus: hasService ? [0, 4] : undefined,
+        protect: hasService ? protect?.value : undefined,
+        containers: list.map(({ value }) => value),
+      },
+    }));
+  });
+}
+
+function containers(name: string, cpus: readonly number[], audience: Audience): fc.Arbitrary<Wish<ContainerRequest>> {
+  const rich = <T>(wishes: fc.Arbitrary<Wish<T>>) => audience === "any machine" ? fc.constant(null) : fc.option(wishes);
   return fc.record({
     cpus: fc.oneof(fc.integer({ min: 1, max: 2 }).chain((count) => cpuWishes(cpus.slice(0, count))), fc.constant(null)),
     count: fc.integer({ min: 1, max: 2 }),
@@ -101,18 +158,23 @@ function containers(name: string, cpus: readonly number[]): fc.Arbitrary<Wish<Co
     pids: fc.option(pidsWishes),
     scheduling: fc.option(schedulingWishes),
     loadBalancing: fc.option(balancingWishes),
-  }).map(({ cpus, count, limit, nodes, pids, scheduling, loadBalancing: balancing }) => {
+    swap: fc.option(swapWishes),
+    quiet: fc.option(quietWishes),
+    cache: rich(cacheWishes),
+    devices: rich(deviceWishes),
+    command: rich(commandWishes),
+  }).map(({ cpus, count, limit, nodes, pids, scheduling, loadBalancing: balancing, swap, quiet, cache, devices, command }) => {
     // Deadline and balancing off exclude each other: a bad specification, made elsewhere on purpose.
     const loadBalancing = scheduling?.value.policy === "deadline" ? null : balancing;
     const map = (entries: Record<string, Wish<unknown> | null>): MapValue =>
       Object.fromEntries(Object.entries(entries).flatMap(([key, wish]) => wish === null ? [] : [[key, wish.yaml]]));
     const memory = map({ limit, nodes });
-    const features = map({ scheduling, loadBalancing });
+    const features = { ...map({ scheduling, loadBalancing, swap }), ...quiet?.yaml as MapValue | undefined };
     const yaml: MapValue = {
       name,
       ...(cpus === null ? { cpuCount: count } : { cpus: cpus.yaml }),
       ...(Object.keys(memory).length > 0 ? { memory } : {}),
-      ...map({ pids }),
+      ...map({ pids, cache, devices, command }),
       ...(Object.keys(features).length > 0 ? { features } : {}),
     };
     const value: ContainerRequest = {
@@ -124,6 +186,11 @@ function containers(name: string, cpus: readonly number[]): fc.Arbitrary<Wish<Co
       pidsMax: pids?.value,
       scheduling: scheduling?.value,
       loadBalancing: loadBalancing?.value,
+      swap: swap?.value,
+      quiet: quiet?.value ?? {},
+      cache: cache?.value,
+      devices: devices?.value,
+      command: command?.value,
     };
     return wish(yaml, value);
   });
@@ -201,6 +268,7 @@ const noSize: Value[] = [
   "1GiB\u0000",
   1023,
 ];
+const noPercent: Value[] = [0, -1, 101, 1.5, 1e3, "0%", "101%", "50 %", "%", "half", "", "1e1", null, true, [], [50], {}];
 const noName: Value[] = [
   "",
   "/",
@@ -254,7 +322,7 @@ export const damages: readonly Damage[] = [
   ),
   oneOf(
     "an unknown key in features",
-    ["irqs", "kernelThreads", "schedulling", "__proto__"],
+    ["irq", "schedulling", "quiet", "cache", "__proto__"],
     (document, key) =>
       Object.defineProperty(inside(firstContainer(document), "features"), key as string, { value: "away", enumerable: true }),
   ),
@@ -332,6 +400,50 @@ export const damages: readonly Damage[] = [
     "load balancing that is none",
     ["no", "Off", "", 0, 1, null, [], {}, ["off"]],
     (document, value) => inside(firstContainer(document), "features").loadBalancing = value,
+  ),
+  ...nodeFeatures.map(({ name, words: [enabled] }) =>
+    oneOf(
+      `${name} in other words`,
+      ["maybe", enabled.toUpperCase(), "", 0, 1, null, [], {}, [enabled], deep],
+      (document, value) => inside(firstContainer(document), "features")[name] = value,
+    )
+  ),
+  oneOf(
+    "a swap that is none",
+    ["no", "Off", "", 0, 1, null, [], {}, ["off"]],
+    (document, value) => inside(firstContainer(document), "features").swap = value,
+  ),
+  oneOf(
+    "a preset that is none",
+    ["silent", "Quiet", "", true, 1, null, [], {}, ["quiet"]],
+    (document, value) => inside(firstContainer(document), "features").preset = value,
+  ),
+  oneOf("caches of another sort", noMap, (document, value) => firstContainer(document).cache = value),
+  oneOf(
+    "an unknown key in cache",
+    ["l2", "L3", "memory", "__proto__"],
+    (document, key) => Object.defineProperty(inside(firstContainer(document), "cache"), key as string, { value: 50, enumerable: true }),
+  ),
+  oneOf("a part of a cache that is none", noPercent, (document, value) => inside(firstContainer(document), "cache").l3 = value),
+  oneOf(
+    "a part of the memory bandwidth that is none",
+    noPercent,
+    (document, value) => inside(firstContainer(document), "cache").memoryBandwidth = value,
+  ),
+  oneOf(
+    "devices that are none",
+    [null, "/dev/null", 5, true, {}, { a: 1 }, [5], [null], [""], [["/dev/null"]], [{}], deep],
+    (document, value) => firstContainer(document).devices = value,
+  ),
+  oneOf(
+    "a command that is none",
+    [null, "", 5, true, [], [""], [5], ["ls", 5], ["ls", null], [["ls"]], {}, { a: 1 }, deep],
+    (document, value) => firstContainer(document).command = value,
+  ),
+  oneOf(
+    "programs to protect that are none",
+    [null, "sshd", 5, true, {}, [""], [null], [0], [-1], [1.5], [true], [["sshd"]], [{}], deep],
+    (document, value) => document.service = { cpus: 0, protect: value },
   ),
   oneOf(
     "a ServiceOS of another sort",

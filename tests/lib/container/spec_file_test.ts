@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { SpecError } from "../../../lib/container/spec.ts";
 import { parseSpec, readSpecFile } from "../../../lib/container/spec_file.ts";
 import { NodeosError, NoSuchObjectError, UsageError } from "../../../lib/errors.ts";
+import { nodeFeatures, quietPreset } from "../../../lib/feature/node_features.ts";
 
 const head = "apiVersion: nodeos/v1\n";
-const full = `${head}service: { cpus: "0-1" }
+const full = `${head}service: { cpus: "0-1", protect: [sshd, "slurmd*", 4711] }
 containers:
   - name: sim
     cpus: 2-15
@@ -13,6 +14,11 @@ containers:
     features:
       scheduling: cooperative
       loadBalancing: off
+      swap: off
+      tasks: away
+    cache: { l3: 50%, memoryBandwidth: 20 }
+    devices: [/dev/nvidia0, /dev/fuse]
+    command: [./solver, input.dat]
   - name: viz
     cpuCount: 4
 `;
@@ -54,9 +60,15 @@ Deno.test("parseSpec() reads everything that a file may say", () => {
     pidsMax: undefined,
     scheduling: undefined,
     loadBalancing: undefined,
+    swap: undefined,
+    quiet: {},
+    cache: undefined,
+    devices: undefined,
+    command: undefined,
   };
   assert.deepEqual(request, {
     serviceCpus: [0, 1],
+    protect: ["sshd", "slurmd*", "4711"],
     containers: [
       {
         ...open,
@@ -67,6 +79,11 @@ Deno.test("parseSpec() reads everything that a file may say", () => {
         pidsMax: 4096,
         scheduling: { policy: "cooperative", throttle: "lift" },
         loadBalancing: "off",
+        swap: "off",
+        quiet: { tasks: true },
+        cache: { l3: 50, memoryBandwidth: 20 },
+        devices: ["/dev/nvidia0", "/dev/fuse"],
+        command: ["./solver", "input.dat"],
       },
       { ...open, name: "viz", cpuCount: 4 },
     ],
@@ -89,6 +106,95 @@ Deno.test("parseSpec() takes off and on as words and as booleans", () => {
   for (const [text, expected] of [["off", "off"], ["on", "on"], ["false", "off"], ["true", "on"], ['"off"', "off"]] as const) {
     assert.equal(container(`{ name: a, cpus: 1, features: { loadBalancing: ${text} } }`).loadBalancing, expected);
   }
+});
+
+Deno.test("parseSpec() takes each feature of the whole node in its own two words, and as a boolean", () => {
+  for (const { name, words: [enabled, disabled] } of nodeFeatures) {
+    const quiet = (text: string) => container(`{ name: a, cpus: 1, features: { ${name}: ${text} } }`).quiet;
+    assert.deepEqual(quiet(enabled), { [name]: true }, `${name}: ${enabled}`);
+    assert.deepEqual(quiet(disabled), { [name]: false }, `${name}: ${disabled}`);
+    // Who writes cStates: false wants none of them, as with cStates: off.
+    assert.deepEqual(quiet(enabled === "off" ? "false" : "true"), { [name]: true }, name);
+    assert.deepEqual(quiet(enabled === "off" ? "true" : "false"), { [name]: false }, name);
+    for (const wrong of ["maybe", enabled.toUpperCase(), "1", "~", `[${enabled}]`, "{}"]) {
+      const [issue, ...more] = issuesIn(`{ name: a, cpus: 1, features: { ${name}: ${wrong} } }`);
+      assert.match(issue, new RegExp(`^${35 + name.length}: ${name} is `), wrong);
+      assert.deepEqual(more, []);
+    }
+  }
+});
+
+Deno.test("parseSpec() takes off for swap as a word and as a boolean", () => {
+  for (const [text, expected] of [["off", "off"], ["on", "on"], ["false", "off"], ["true", "on"]] as const) {
+    assert.equal(container(`{ name: a, cpus: 1, features: { swap: ${text} } }`).swap, expected, text);
+  }
+});
+
+Deno.test("parseSpec() reads preset quiet, with some switched off again and others on besides", () => {
+  const { quiet } = container("{ name: a, cpus: 1, features: { tasks: stay, preset: quiet, smtSiblings: idle, watchdog: away } }");
+  const expected = Object.fromEntries(quietPreset.map((name) => [name, name !== "tasks"]));
+  assert.deepEqual(quiet, { ...expected, smtSiblings: true });
+  assert.deepEqual(issuesIn("{ name: a, cpus: 1, features: { preset: silent } }"), ['41: preset is "silent"']);
+  assert.deepEqual(issuesIn("{ name: a, cpus: 1, features: { preset: [quiet] } }"), ["41: preset is a list"]);
+});
+
+Deno.test("parseSpec() takes parts of caches as percentages, both or one or none", () => {
+  const cache = (text: string) => container(`{ name: a, cpus: 1, cache: ${text} }`).cache;
+  assert.deepEqual(cache("{ l3: 50%, memoryBandwidth: 20% }"), { l3: 50, memoryBandwidth: 20 });
+  assert.deepEqual(cache("{ l3: 1 }"), { l3: 1 });
+  assert.deepEqual(cache('{ memoryBandwidth: "100%" }'), { memoryBandwidth: 100 });
+  assert.deepEqual(cache("{}"), {});
+  for (const wrong of ["0", "101%", "half", "50 %", "1.5", "-1", "~", "[50]", "true"]) {
+    assert.equal(issuesIn(`{ name: a, cpus: 1, cache: { l3: ${wrong} } }`).length, 1, wrong);
+  }
+  assert.deepEqual(issuesIn("{ name: a, cpus: 1, cache: { l3: half } }"), ['34: Cannot read "half" as a percentage']);
+  assert.deepEqual(issuesIn("{ name: a, cpus: 1, cache: 50% }"), ['28: cache is "50%"']);
+  assert.deepEqual(issuesIn("{ name: a, cpus: 1, cache: { l2: 5 } }"), ['30: unknown key "l2"; did you mean "l3"?']);
+});
+
+Deno.test("parseSpec() takes devices as a list of paths, also an empty one", () => {
+  assert.deepEqual(container("{ name: a, cpus: 1, devices: [] }").devices, []);
+  assert.deepEqual(issuesIn("{ name: a, cpus: 1, devices: /dev/fuse }"), ['30: devices is "/dev/fuse"']);
+  assert.deepEqual(issuesIn('{ name: a, cpus: 1, devices: [7, "", /dev/fuse, ~] }'), [
+    "31: a device is 7",
+    "34: a device is empty",
+    "49: a device is empty",
+  ]);
+});
+
+Deno.test("parseSpec() takes a command as a line for the shell, and as words", () => {
+  assert.deepEqual(container("{ name: a, cpus: 1, command: ./solver input.dat > log }").command, [
+    "/bin/sh",
+    "-c",
+    "./solver input.dat > log",
+  ]);
+  assert.deepEqual(container('{ name: a, cpus: 1, command: [sleep, "10", ""] }').command, ["sleep", "10", ""]);
+  for (const [wrong, is] of [["[]", "a list"], ['""', "empty"], ["[sleep, 10]", "a list"], ["{ a: b }", "a map"]]) {
+    assert.deepEqual(issuesIn(`{ name: a, cpus: 1, command: ${wrong} }`), [`30: command is ${is}`]);
+  }
+  assert.deepEqual(issuesIn('{ name: a, cpus: 1, command: [""] }'), ["31: the program is empty"]);
+  assert.match(refusalOf(`${head}containers: [{ name: a, cpus: 1, command: [sleep, 10] }]\n`).message, /numbers in quotes/);
+});
+
+Deno.test("parseSpec() takes programs to protect by name and by process id", () => {
+  const protect = (list: string) => `${head}service: { cpus: 0, protect: ${list} }\ncontainers: [{ name: a, cpus: 1 }]\n`;
+  assert.deepEqual(parseSpec(protect('[sshd, "*", 1, "77"]'), "x.yaml").request.protect, ["sshd", "*", "1", "77"]);
+  assert.deepEqual(parseSpec(protect("[]"), "x.yaml").request.protect, []);
+  assert.deepEqual(issuesOf(protect("sshd")), ['2:30: protect is "sshd"']);
+  assert.deepEqual(issuesOf(protect('[sshd, "", 0, 1.5, [a], ~]')), [
+    "2:37: a protected program is empty",
+    "2:41: a protected program is 0",
+    "2:44: a protected program is 1.5",
+    "2:49: a protected program is a list",
+    "2:54: a protected program is empty",
+  ]);
+  assert.match(issuesOf(`${head}service: { protect: [sshd] }\ncontainers: [{ name: a, cpus: 1 }]\n`)[0], /^2:10: cpus is missing/);
+});
+
+Deno.test("parseSpec() says where a feature belongs that is in the wrong map", () => {
+  assert.match(issuesIn("{ name: a, cpus: 1, tasks: away }")[0], /^21: unknown key "tasks"; it belongs under features/);
+  assert.match(issuesIn("{ name: a, cpus: 1, features: { command: ls } }")[0], /unknown key "command"; it belongs to a container/);
+  assert.match(issuesOf(`${head}protect: [a]\ncontainers: [{ name: a, cpus: 1 }]\n`)[0], /unknown key "protect"; it belongs under service/);
 });
 
 Deno.test("parseSpec() takes scheduling as a word or as a map", () => {
@@ -120,7 +226,7 @@ Deno.test("locate() finds a value, and the nearest map of one that is not in the
   assert.equal(locate(["containers", 0, "cpus"]), "x.yaml:5:11");
   assert.equal(locate(["containers", 0, "memory", "nodes"]), "x.yaml:6:36");
   assert.equal(locate(["service", "cpus"]), "x.yaml:2:18");
-  assert.equal(locate(["containers", 1, "memory", "limit"]), "x.yaml:11:5");
+  assert.equal(locate(["containers", 1, "memory", "limit"]), "x.yaml:16:5");
   assert.equal(locate(["containers", 7]), "x.yaml:4:3");
   assert.equal(locate([]), "x.yaml:1:1");
 });
@@ -210,7 +316,7 @@ Deno.test("parseSpec() says of a key of the design that it is not in this versio
 });
 
 Deno.test("parseSpec() refuses keys that are there twice, once for each", () => {
-  assert.deepEqual(issuesOf(`${full}${head}${head}`), ['14:1: key "apiVersion" is there twice']);
+  assert.deepEqual(issuesOf(`${full}${head}${head}`), ['19:1: key "apiVersion" is there twice']);
   assert.deepEqual(issuesIn("{ name: a, cpus: 1, cpus: 2 }"), ['21: key "cpus" is there twice']);
 });
 

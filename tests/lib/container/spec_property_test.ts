@@ -1,17 +1,18 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { stringify } from "yaml";
-import { planRequest } from "../../../lib/container/node.ts";
+import { planRequest } from "../../../lib/container/planning.ts";
 import { SpecError } from "../../../lib/container/spec.ts";
 import { parseSpec } from "../../../lib/container/spec_file.ts";
 import { NodeosError, UsageError } from "../../../lib/errors.ts";
+import { nodeFeatures } from "../../../lib/feature/node_features.ts";
 import { emptyLedger } from "../../../lib/plan/ledger.ts";
 import { exitCodeOf, formatError } from "../../../scripts/failure.ts";
 import { relocate } from "../../../scripts/relocate.ts";
 import { captured } from "../../captured.ts";
 import { v1, v1RealTimeGroups, v2, v2New } from "../../small_machines.ts";
 import { World } from "../plan/world.ts";
-import { damages, goodSpecs, textDamages, type Value } from "./spec_cases.ts";
+import { damages, goodSpecs, richSpecs, textDamages, type Value } from "./spec_cases.ts";
 
 /** The ways in which a document becomes text: block style, flow style, JSON. */
 const styles: fc.Arbitrary<(document: Value) => string> = fc.constantFrom(
@@ -122,7 +123,7 @@ Deno.test("500 specifications with some characters changed are taken, or refused
 
 Deno.test("300 good specifications become the request that they say, in every style of YAML", () => {
   fc.assert(
-    fc.property(goodSpecs, styles, ({ document, request }, style) => {
+    fc.property(richSpecs, styles, ({ document, request }, style) => {
       assert.deepEqual(parseSpec(style(document), "spec.yaml").request, request);
     }),
     { numRuns: 300 },
@@ -144,7 +145,9 @@ for (const [name, files] of Object.entries(machines)) {
     });
     fc.assert(
       fc.property(goodSpecs, ({ request }) => {
-        const plans = planRequest(machine, emptyLedger("boot"), request).filter(({ spec }) => spec.role === "compute");
+        const plans = planRequest(machine, emptyLedger("boot"), request).flatMap(({ spec, steps }) =>
+          spec?.role === "compute" ? [{ spec, steps }] : []
+        );
         assert.equal(plans.length, request.containers.length);
         const seen = new Set<number>();
         plans.forEach(({ spec, steps }, index) => {
@@ -164,6 +167,8 @@ for (const [name, files] of Object.entries(machines)) {
             steps.some(({ what }) => what.endsWith("/sched_rt_runtime_us")),
             wanted.scheduling?.policy === "cooperative" && wanted.scheduling.throttle === "lift",
           );
+          assert.equal(spec.swap, wanted.swap ?? "on");
+          assert.deepEqual(spec.quiet, nodeFeatures.map(({ name }) => name).filter((name) => wanted.quiet![name]));
         });
       }),
       { numRuns: 100 },
