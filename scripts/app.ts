@@ -5,27 +5,31 @@ import { command as completion } from "./completion/command.ts";
 import { command as doctor } from "./doctor/command.ts";
 import { command as down } from "./down/command.ts";
 import { command as exec } from "./exec/command.ts";
+import { command as feature } from "./feature/command.ts";
+import { command as job } from "./job/command.ts";
 import { command as noise } from "./noise/command.ts";
 import { command as plan } from "./plan/command.ts";
 import { command as ps } from "./ps/command.ts";
+import { command as resize } from "./resize/command.ts";
 import { command as restore } from "./restore/command.ts";
 import { command as run } from "./run/command.ts";
 import { command as show } from "./show/command.ts";
 import { command as stop } from "./stop/command.ts";
 import { command as topo } from "./topo/command.ts";
 import { command as up } from "./up/command.ts";
+import { command as verify } from "./verify/command.ts";
 
 /** Version of this checkout; `tests/scripts/app_test.ts` compares it with `deno.json`. */
 export const version = "0.1.0";
 
 const root = buildRouteMap<string, Context>({
-  routes: { doctor, topo, run, up, down, exec, ps, show, stop, plan, restore, noise, completion },
+  routes: { doctor, topo, run, job, up, down, exec, ps, show, stop, resize, feature, verify, plan, restore, noise, completion },
   docs: {
     brief: "Make a Linux node behave like a lightweight kernel",
     fullDescription: [
       "Carves Compute Containers out of a Linux node: exclusive CPUs and memory, their own scheduling, nothing else changed.",
       "",
-      "Exit status: 0 done, 1 refused, 2 usage, 3 not running, 4 no such object; run and exec: that of the program,",
+      "Exit status: 0 done, 1 refused, 2 usage, 3 not running, 4 no such object; run, exec, job: that of the program,",
       "128 + signal, 127 no such program, 126 not executable, 125 refused before it ran.",
     ].join("\n"),
   },

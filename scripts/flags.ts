@@ -1,5 +1,6 @@
 import { parseNumberList } from "../lib/container/number_list.ts";
-import { parseBytes, parseCount } from "../lib/container/quantity.ts";
+import { quietPreset } from "../lib/feature/node_features.ts";
+import { parseBytes, parseCount, parsePercent } from "../lib/container/quantity.ts";
 import { quote } from "../lib/container/quote.ts";
 import { parseScheduling } from "../lib/container/scheduling_wish.ts";
 import type { SchedulingWish } from "../lib/feature/scheduling.ts";
@@ -39,6 +40,29 @@ export function schedulingWish(text: string): SchedulingWish {
   return parseScheduling(policy, options);
 }
 
+/**
+ * Parses a part of the caches: `l3:50%`, `memoryBandwidth:20%`, or both with a comma.
+ *
+ * @throws {UsageError} If it is none.
+ */
+export function cacheWish(text: string): { l3?: number; memoryBandwidth?: number } {
+  const wish: { l3?: number; memoryBandwidth?: number } = {};
+  for (const part of text.split(",")) {
+    const [key, value = ""] = part.split(":");
+    if (key !== "l3" && key !== "memoryBandwidth") {
+      throw new UsageError(`Cannot use ${quote(part)} as a part of the caches`, { remedy: "Write it as in l3:50%,memoryBandwidth:20%" });
+    }
+    wish[key] = parsePercent(value);
+  }
+  return wish;
+}
+
+/** Parses features to switch on: names with commas between them, or `quiet`. */
+export function featureNames(text: string): Record<string, boolean> {
+  const names = text.split(",").flatMap((name) => name === "quiet" ? quietPreset : [name]);
+  return Object.fromEntries(names.map((name) => [name, true]));
+}
+
 /** How the command line spells them. */
 export const containerFlags = {
   name: { kind: "parsed", parse: String, optional: true, brief: "Name of the container (default: run-PID)" },
@@ -63,6 +87,12 @@ export const containerFlags = {
     values: ["off", "on"],
     optional: true,
     brief: "Whether the kernel moves threads between the CPUs (default: off)",
+  },
+  features: {
+    kind: "parsed",
+    parse: featureNames,
+    optional: true,
+    brief: "Features of the whole node, such as irqs,watchdog; quiet is all that keep others away (default: none, nobody is moved)",
   },
 } as const;
 

@@ -1,6 +1,6 @@
 import { formatCpuList } from "../lib/kernel/cpulist.ts";
 import { formatSteps } from "../lib/plan/step.ts";
-import type { ContainerPlan } from "../lib/container/node.ts";
+import type { ContainerPlan } from "../lib/container/planning.ts";
 import type { Context } from "./context.ts";
 
 /** Prints what would be changed, container by container. */
@@ -8,7 +8,12 @@ export function printPlan(context: Context, plans: readonly ContainerPlan[], jso
   if (json) return context.json({ containers: plans.map(({ spec, steps }) => ({ spec, steps })) });
   for (const { spec, steps } of plans) {
     const pending = steps.filter(({ from, to }) => from !== to);
-    context.print(`# ${spec.role === "service" ? "ServiceOS" : `container ${spec.name}`} on CPUs ${formatCpuList(spec.cpus)}`);
+    context.print(`# ${title(spec)}`);
     context.print(formatSteps(pending));
   }
+}
+
+function title(spec: ContainerPlan["spec"]): string {
+  if (spec === null) return "the whole node";
+  return `${spec.role === "service" ? "ServiceOS" : `container ${spec.name}`} on CPUs ${formatCpuList(spec.cpus)}`;
 }

@@ -1,5 +1,6 @@
 import { RefusedError } from "../lib/errors.ts";
-import type { Node, Recovery } from "../lib/container/node.ts";
+import type { Node } from "../lib/container/node.ts";
+import type { Recovery } from "../lib/container/recovery.ts";
 import { processesOf } from "../lib/container/processes.ts";
 import { removeHolding, stepsToUndo } from "../lib/plan/ledger.ts";
 import type { Context } from "./context.ts";
@@ -29,5 +30,11 @@ export function printDown(context: Context, node: Node, names: readonly string[]
       else if (kind === "cgroup") context.print(`${what}/ is removed`);
     }
     ledger = removeHolding(ledger, holding.name);
+  }
+  // What others still wish is planned anew for them.
+  if (ledger.holdings.length > 0) return;
+  for (const { what, from, refused } of (ledger.node?.steps ?? []).toReversed()) {
+    if (from !== null && !refused) context.print(`${what} <- ${from}`);
+    else if (from === null && what.endsWith("/nodeos-others")) context.print(`${what}/ is removed`);
   }
 }

@@ -21,6 +21,8 @@ export interface ContainerFlags {
   readonly scheduling?: SchedulingWish;
   /** See {@link ContainerRequest}. */
   readonly loadBalancing?: LoadBalancing;
+  /** `quiet` of the request: features of the whole node. */
+  readonly features?: Record<string, boolean>;
 }
 
 /** The request that the flags make. */
@@ -28,6 +30,6 @@ export function requestOf(flags: ContainerFlags): ContainerRequest {
   if (flags.cpus !== undefined && flags.count !== undefined) {
     throw new UsageError("Cannot use --cpus and --count together", { remedy: "Give the CPUs by number, or how many" });
   }
-  const { name, cpus, count, nodes, memory, pids, scheduling, loadBalancing } = flags;
-  return { name, cpus, cpuCount: count, nodes, memoryBytes: memory, pidsMax: pids, scheduling, loadBalancing };
+  const { name, cpus, count, nodes, memory, pids, scheduling, loadBalancing, features } = flags;
+  return { name, cpus, cpuCount: count, nodes, memoryBytes: memory, pidsMax: pids, scheduling, loadBalancing, quiet: features };
 }

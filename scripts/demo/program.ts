@@ -41,7 +41,13 @@ function hpcChallenge(path: string): DemoProgram {
 /** 1.7 s on one quiet core of 2025. */
 const linpackUnknowns = 1500;
 
-function hpccInput(unknowns: number): string {
+/**
+ * The input file of hpcc.
+ *
+ * @param unknowns Size of the linear system.
+ * @param processCount How many processes share it.
+ */
+export function hpccInput(unknowns: number, processCount = 1): string {
   const values: readonly (readonly [string, string])[] = [
     ["HPL.out", "output file name"],
     ["6", "device out"],
@@ -52,7 +58,7 @@ function hpccInput(unknowns: number): string {
     ["0", "PMAP"],
     ["1", "# of process grids"],
     ["1", "Ps"],
-    ["1", "Qs"],
+    [`${processCount}`, "Qs"],
     ["16.0", "threshold"],
     ["1", "# of panel fact"],
     ["2", "PFACTs"],

@@ -3,6 +3,8 @@ import type { Context } from "../context.ts";
 
 /** Flags of `nodeos doctor`. */
 export interface Flags {
+  /** A specification to plan the kernel's command line for, instead of examining. */
+  readonly boot?: string;
   /** Directory of a captured machine to examine instead of this one. */
   readonly input?: string;
   /** Print one JSON document. */
@@ -16,6 +18,13 @@ export const command = buildCommand<Flags, [], Context>({
   loader: async () => (await import("./run.ts")).default,
   parameters: {
     flags: {
+      boot: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        placeholder: "FILE",
+        brief: "Say what the kernel should be booted with for the specification in FILE (- is standard input)",
+      },
       input: {
         kind: "parsed",
         parse: String,
@@ -32,7 +41,8 @@ export const command = buildCommand<Flags, [], Context>({
     brief: "Say what this machine offers to containers, why it matters, and how to get the rest",
     fullDescription:
       "Looks at the kernel, its control groups, isolation arguments, memory, system calls and power interfaces, and changes " +
-      "nothing. Needs no root: what only root may see is shown as unknown. Exit status: 0 when a plain run can work here, 1 when " +
-      "something that it needs is missing.",
+      "nothing. Needs no root: what only root may see is shown as unknown. With --boot it says instead what a specification wants on " +
+      "the kernel's command line, what each argument buys and costs, and what is active now. Exit status: 0 when a plain run can work " +
+      "here, 1 when something that it needs is missing; with --boot 0, or 2 when the specification is wrong.",
   },
 });

@@ -1,17 +1,20 @@
 import { CapturedRoot } from "../../ffi/captured_root.ts";
 import type { KernelFiles } from "../../ffi/kernel_root.ts";
-import { libraryPath } from "../../ffi/library.ts";
+import { libraryPath, variable } from "../../ffi/library.ts";
+import { readSpecFile } from "../../lib/container/spec_file.ts";
 import { NoSuchObjectError, RefusedError, UsageError } from "../../lib/errors.ts";
 import { type Check, examine, missing, type Probes } from "../../lib/kernel/doctor.ts";
 import type { Context } from "../context.ts";
-import { variable } from "../../ffi/library.ts";
+import { relocate } from "../relocate.ts";
+import { adviseBoot, renderBoot } from "./boot.ts";
 import type { Flags } from "./command.ts";
 import { findCompiler, liveProbes, mute } from "./probes.ts";
 import { render } from "./render.ts";
 
-/** Prints what a machine offers; refuses when it lacks what a plain run needs. */
-export default async function doctor(this: Context, { input, json, quiet }: Flags): Promise<void> {
-  const checks = input === undefined ? await examineThis(this) : examineCaptured(input);
+/** Prints what a machine offers; refuses when it lacks what a plain run needs. With `boot`, prints the kernel arguments for it. */
+export default async function doctor(this: Context, { boot, input, json, quiet }: Flags): Promise<void> {
+  if (boot !== undefined) return await advise(this, boot, { input, json, quiet });
+  const checks = input === undefined ? await examineThis(this) : examine(openCapture(input), mute());
   const lacking = missing(checks);
   if (json) {
     this.json({
@@ -30,6 +33,15 @@ export default async function doctor(this: Context, { input, json, quiet }: Flag
   });
 }
 
+async function advise(context: Context, path: string, { input, json, quiet }: Flags): Promise<void> {
+  const located = readSpecFile(path);
+  const files = input === undefined ? await context.kernel() : openCapture(input);
+  const advice = await relocate(located.locate, () => adviseBoot(files, located));
+  const shown = quiet ? advice.arguments.filter(({ status }) => status !== "active") : advice.arguments;
+  if (json) context.json({ ...advice, arguments: shown });
+  else context.print(renderBoot(advice, { colour: wantsColour(), quiet }));
+}
+
 async function examineThis(context: Context): Promise<Check[]> {
   let machine: [KernelFiles | null, Probes];
   try {
@@ -43,7 +55,7 @@ async function examineThis(context: Context): Promise<Check[]> {
   return examine(...machine);
 }
 
-function examineCaptured(directory: string): Check[] {
+function openCapture(directory: string): CapturedRoot {
   const base = directory.replace(/\/+$/, "");
   if (!isDirectory(base)) throw new NoSuchObjectError(`Cannot examine ${directory}: there is no such directory`);
   if (!isDirectory(`${base}/proc`) && !isDirectory(`${base}/sys`)) {
@@ -51,7 +63,7 @@ function examineCaptured(directory: string): Check[] {
       remedy: "Capture one: nodeos topo --capture DIR",
     });
   }
-  return examine(new CapturedRoot(base), mute());
+  return new CapturedRoot(base);
 }
 
 function isDirectory(path: string): boolean {

@@ -2,8 +2,8 @@ import { textOf } from "./imports.ts";
 import { destructured, isDeno, lastName, propertyName } from "./names.ts";
 import { placeOf, resolveFrom } from "./place.ts";
 
-/** Functions of ffi/task.ts that change a thread of somebody. */
-const threadChanges = new Set(["setAffinity", "setScheduling"]);
+/** Functions of ffi/ that change a thread, or a cgroup, of somebody. */
+const threadChanges = new Set(["setAffinity", "setScheduling", "spreadThreads", "setDeviceFilter"]);
 const directoryChanges = new Set(["makeDirectory", "removeDirectory"]);
 /** What a variable that holds the machine is called; without types, `write(path, text)` of others must not count. */
 const machineName = /^(?:writer|.*(?:kernel|root|files))$/i;

@@ -1,5 +1,5 @@
 import { CapturedRoot } from "../../ffi/captured_root.ts";
-import { planRequest } from "../../lib/container/node.ts";
+import { planRequest } from "../../lib/container/planning.ts";
 import { readSpecFile } from "../../lib/container/spec_file.ts";
 import { emptyLedger } from "../../lib/plan/ledger.ts";
 import type { Context } from "../context.ts";

@@ -8,7 +8,7 @@ import type { RestoreFlags } from "./command.ts";
 export default async function restore(this: Context, flags: RestoreFlags): Promise<void> {
   const node = await this.node();
   const ledger = node.ledger();
-  if (ledger.holdings.length === 0) return this.say("nodeos: nothing to put back");
+  if (ledger.holdings.length === 0 && ledger.node === undefined) return this.say("nodeos: nothing to put back");
   if (flags.dryRun) return printDown(this, node, []);
   const busy = ledger.holdings.filter((holding) => processesOf(node.kernel, holding).length > 0).map(({ name }) => name);
   if (busy.length > 0 && !flags.force) {

@@ -13,7 +13,9 @@ export default async function show(this: Context, flags: ShowFlags, name: string
   const node = await this.node();
   const holding = node.find(name);
   const spec = holding.spec as ContainerSpec;
-  const drift = verify(node.kernel, holding.steps);
+  const ledger = node.ledger();
+  const drift = [...verify(node.kernel, holding.steps), ...(spec.quiet.length > 0 ? node.verifyNode() : [])];
+  const left = node.left().filter(({ feature }) => spec.quiet.includes(feature));
   const processes = processesOf(node.kernel, holding).map((pid) => ({
     pid,
     command: (node.kernel.tryRead(`/proc/${pid}/comm`) ?? "?").trim(),
@@ -25,7 +27,9 @@ export default async function show(this: Context, flags: ShowFlags, name: string
       owner: holding.owner,
       processes,
       steps: holding.steps,
+      nodeSteps: ledger.node?.steps ?? [],
       drift,
+      left,
     });
   }
   this.print(table([{ title: `CONTAINER ${name}` }, { title: "" }], [
@@ -35,12 +39,22 @@ export default async function show(this: Context, flags: ShowFlags, name: string
     ["threads", spec.pidsMax === null ? "no limit" : `at most ${spec.pidsMax}`],
     ["scheduling", describeScheduling(spec)],
     ["load balancing", spec.loadBalancing],
+    ["swap", spec.swap],
+    ["devices", spec.devices === null ? "all" : spec.devices.join(", ") || "the harmless ones"],
+    ["cache", spec.cache === null ? "shared" : `L3 ${spec.cache.l3 ?? 100} %, bandwidth ${spec.cache.memoryBandwidth ?? 100} %`],
+    ["whole node", spec.quiet.join(", ") || "nothing changed for it"],
     ["made", new Date(holding.createdAtMs).toISOString()],
     ["lives", holding.owner === null ? "until nodeos down" : `with process ${holding.owner.pid}`],
     ["processes", processes.length === 0 ? "none" : processes.map(({ pid, command }) => `${pid} ${command}`).join(", ")],
   ]));
   this.print("\nCHANGED");
   this.print(formatSteps(holding.steps).replaceAll(/^/gm, "  "));
+  if (spec.quiet.length > 0) {
+    this.print("\nCHANGED ON THE WHOLE NODE (for all containers that wish it)");
+    this.print(formatSteps((ledger.node?.steps ?? []).filter(({ refused }) => !refused)).replaceAll(/^/gm, "  "));
+  }
+  if (left.length > 0) this.print("\nSTAYS ON THE CPUS OF CONTAINERS (whatever is done)");
+  for (const { feature, lines } of left) for (const line of lines) this.print(`  ${feature}: ${line}`);
   if (drift.length > 0) this.print("\nDRIFTED (somebody else changed it since)");
   for (const { step, found } of drift) this.print(`  ${step.what} is ${found ?? "gone"}, and should be ${step.to}`);
 }

@@ -15,4 +15,6 @@ export default async function up(this: Context, flags: UpFlags, file: string): P
   for (const { name, role, cpus } of specs) {
     this.say(`nodeos: ${role === "service" ? "the ServiceOS" : `container ${name}`} is up on CPUs ${formatCpuList(cpus)}`);
   }
+  const quiet = specs.find(({ quiet }) => quiet.length > 0);
+  if (quiet) this.say(`nodeos: what stays on their CPUs whatever is done: nodeos show ${quiet.name}`);
 }

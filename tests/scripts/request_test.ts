@@ -4,7 +4,7 @@ import { containerFlags } from "../../scripts/flags.ts";
 import { requestOf } from "../../scripts/request.ts";
 
 Deno.test("requestOf() makes the request of the flags, and leaves open what they leave open", () => {
-  const { name, cpus, count, memory, nodes, pids, scheduling } = containerFlags;
+  const { name, cpus, count, memory, nodes, pids, scheduling, features } = containerFlags;
   const request = requestOf({
     name: name.parse("sim"),
     cpus: cpus.parse("2-3"),
@@ -13,6 +13,7 @@ Deno.test("requestOf() makes the request of the flags, and leaves open what they
     pids: pids.parse("64"),
     scheduling: scheduling.parse("cooperative"),
     loadBalancing: "on",
+    features: features.parse("irqs,watchdog"),
   });
   assert.deepEqual(request, {
     name: "sim",
@@ -23,6 +24,7 @@ Deno.test("requestOf() makes the request of the flags, and leaves open what they
     pidsMax: 64,
     scheduling: { policy: "cooperative", throttle: "lift" },
     loadBalancing: "on",
+    quiet: { irqs: true, watchdog: true },
   });
   assert.deepEqual(Object.values(requestOf({})).filter((value) => value !== undefined), []);
   assert.equal(requestOf({ count: count.parse("4") }).cpuCount, 4);
