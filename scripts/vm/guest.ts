@@ -1,21 +1,21 @@
 import { type Entry, packInitramfs } from "./initramfs.ts";
 import type { Kernel } from "./kernel.ts";
+import { qemuArguments } from "./qemu.ts";
 import { findProgram } from "./tools.ts";
+import type { Variant } from "./variant.ts";
 
 /** A machine to boot, and what to run on it. */
 export interface GuestRequest {
   /** Its kernel. */
   readonly kernel: Kernel;
+  /** What kind of machine it is. */
+  readonly variant: Variant;
   /** Program and arguments, as root. */
   readonly argv: readonly string[];
   /** Working directory; the files are those of the host, and what is changed is forgotten. */
   readonly cwd: string;
-  /** The whole environment. */
+  /** Environment; systemd adds some of its own. */
   readonly env: Readonly<Record<string, string>>;
-  /** CPUs, dealt out to `nodeCount` NUMA nodes. */
-  readonly cpuCount: number;
-  /** NUMA nodes. */
-  readonly nodeCount: number;
   /** Memory in MiB, dealt out to the nodes. */
   readonly memoryMib: number;
   /** More arguments for the kernel. */
@@ -47,14 +47,15 @@ export async function runGuest(request: GuestRequest): Promise<GuestResult> {
 }
 
 async function boot(request: GuestRequest): Promise<GuestResult> {
-  const { outDirectory: out, deadlineMs } = request;
+  const { kernel: { imagePath }, kernelArguments = [], outDirectory: out, deadlineMs } = request;
   for (const name of ["ready", "status"]) await Deno.remove(`${out}/${name}`).catch(() => {});
   Deno.writeTextFileSync(`${out}/job`, job(request));
-  Deno.writeFileSync(`${out}/initramfs`, initramfs(request.kernel));
+  Deno.writeFileSync(`${out}/initramfs`, initramfs(request.kernel, request.variant));
 
   const startMs = performance.now();
-  const child = new Deno.Command("qemu-system-x86_64", { args: qemuArguments(request), stdin: "null", stdout: "piped", stderr: "piped" })
-    .spawn();
+  const ownDeadline = `nodeos.deadline=${Math.ceil(deadlineMs / 1000) + 60}`;
+  const args = qemuArguments({ ...request, imagePath, kernelArguments: [ownDeadline, ...kernelArguments] });
+  const child = new Deno.Command("qemu-system-x86_64", { args, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
   let timedOut = false;
   const timer = setTimeout(() => {
     timedOut = true;
@@ -77,88 +78,40 @@ async function boot(request: GuestRequest): Promise<GuestResult> {
   };
 }
 
-/** The shell script that becomes `/out/job`. */
+/**
+ * The shell script that becomes `/out/job`. What it runs prints through a pipe: programs that see a terminal print
+ * otherwise.
+ */
 function job({ argv, cwd, env }: GuestRequest): string {
-  const lines = Object.entries(env).map(([name, value]) => `export ${name}=${quote(value)}`);
-  return `${lines.join("\n")}\ncd ${quote(cwd)} && exec ${argv.map(quote).join(" ")}\n`;
+  const exports = Object.entries(env).map(([name, value]) => `export ${name}=${quote(value)}\n`);
+  return `${exports.join("")}cut -d' ' -f1 /proc/uptime >/out/ready
+{
+  (cd ${quote(cwd)} && exec ${argv.map(quote).join(" ")}) </dev/null 2>&1
+  echo $? >/out/status
+} | cat >/dev/hvc0
+`;
 }
 
 function quote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-function initramfs({ modulePaths }: Kernel): Uint8Array<ArrayBuffer> {
+function initramfs({ modulePaths }: Kernel, { mounts, hasSystemd }: Variant): Uint8Array<ArrayBuffer> {
   const directories = ["bin", "proc", "sys", "dev", "lower", "layer", "new", "modules"];
+  const lines = mounts.map(({ type, options, path }) => `${type} ${options} ${path}\n`);
   const entries: Entry[] = [
     ...directories.map((path) => ({ path })),
-    { path: "init", bytes: Deno.readFileSync(new URL("init.sh", import.meta.url)) },
+    { path: "init", bytes: ownFile("init.sh") },
+    { path: "mounts", bytes: new TextEncoder().encode(lines.join("")) },
     { path: "bin/busybox", bytes: Deno.readFileSync(findProgram("busybox")!) },
     ...modulePaths.map((path) => ({ path: `modules/${path.slice(path.lastIndexOf("/") + 1)}`, bytes: Deno.readFileSync(path) })),
   ];
-  return packInitramfs(entries);
+  const units: Entry[] = ["guest.target", "job.service"].map((name) => ({ path: `units/${name}`, bytes: ownFile(`units/${name}`) }));
+  return packInitramfs(hasSystemd ? [...entries, { path: "units" }, ...units] : entries);
 }
 
-function qemuArguments({ kernel, cpuCount, nodeCount, memoryMib, kernelArguments = [], deadlineMs, outDirectory }: GuestRequest): string[] {
-  const nodes = Array.from({ length: nodeCount }, (_, node) => {
-    const cpus = `${node * cpuCount / nodeCount}-${(node + 1) * cpuCount / nodeCount - 1}`;
-    return [
-      "-object",
-      `memory-backend-ram,id=memory${node},size=${memoryMib / nodeCount}M`,
-      "-numa",
-      `node,nodeid=${node},memdev=memory${node},cpus=${cpus}`,
-    ];
-  });
-  const share = (
-    id: string,
-    path: string,
-    options: string,
-  ) => ["-fsdev", `local,id=${id},path=${path},security_model=none${options}`, "-device", `virtio-9p-pci,fsdev=${id},mount_tag=${id}`];
-  const words = [
-    "console=ttyS0",
-    "quiet",
-    "panic=-1",
-    "random.trust_cpu=on",
-    "tsc=reliable",
-    `nodeos.deadline=${Math.ceil(deadlineMs / 1000) + 60}`,
-  ];
-  return [
-    // One host thread for all CPUs: with one each, guests died while they patched their own text (1 run in 30).
-    "-accel",
-    "tcg,thread=single,tb-size=512",
-    // Without la57 the emulated page walks are one level shorter.
-    "-cpu",
-    "max,-la57",
-    "-machine",
-    "q35",
-    "-smp",
-    `${cpuCount}`,
-    "-m",
-    `${memoryMib}M`,
-    ...nodes.flat(),
-    "-kernel",
-    kernel.imagePath,
-    "-initrd",
-    `${outDirectory}/initramfs`,
-    "-append",
-    [...words, ...kernelArguments].join(" "),
-    ...share("root", "/", ",readonly=on,multidevs=remap"),
-    ...share("out", outDirectory, ""),
-    "-device",
-    "virtio-serial-pci",
-    "-chardev",
-    "stdio,id=console,signal=off",
-    "-device",
-    "virtconsole,chardev=console",
-    "-serial",
-    `file:${outDirectory}/log`,
-    "-display",
-    "none",
-    "-monitor",
-    "none",
-    "-nodefaults",
-    "-no-user-config",
-    "-no-reboot",
-  ];
+function ownFile(name: string): Uint8Array<ArrayBuffer> {
+  return Deno.readFileSync(new URL(name, import.meta.url));
 }
 
 async function eachLine(stream: ReadableStream<Uint8Array<ArrayBuffer>>, onLine: (line: string) => void): Promise<void> {

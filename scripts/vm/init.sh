@@ -1,6 +1,6 @@
 #!/bin/busybox sh
-# First process of a guest: shows the files of the host, read-only with a layer of memory above, mounts what a node has
-# (cgroup v2 only), runs /out/job there, leaves its status in /out/status, and switches off.
+# First process of a guest: shows the files of the host, read-only with a layer of memory above, mounts what a node has,
+# and runs /out/job there, itself or by systemd. The guest is switched off at the end of the job.
 /bin/busybox --install -s /bin
 export PATH=/bin
 
@@ -8,9 +8,9 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
 
-# Should the host lose sight of us.
+# Should the host lose sight of us. What it needs is open: later there may be another root.
 for word in $(cat /proc/cmdline); do
-  case $word in nodeos.deadline=*) (sleep "${word#*=}"; poweroff -f) & ;; esac
+  case $word in nodeos.deadline=*) (sleep "${word#*=}"; echo o >&9) 9>/proc/sysrq-trigger & ;; esac
 done
 for module in /modules/*.ko; do insmod "$module"; done
 
@@ -28,19 +28,30 @@ mount --move /dev dev
 mkdir -p dev/pts dev/shm dev/hugepages
 mount -t devpts devpts dev/pts
 mount -t tmpfs shm dev/shm
-mount -t tmpfs run run
+mount -t tmpfs -o mode=755 run run
 mount -t hugetlbfs hugepages dev/hugepages
-mount -t cgroup2 cgroup2 sys/fs/cgroup
 mount -t debugfs debugfs sys/kernel/debug
 mount -t tracefs tracefs sys/kernel/tracing
+while read -r type options path; do
+  mkdir -p "$path"
+  mount -t "$type" -o "$options" "$type" "$path"
+done </mounts
 mount -t 9p -o rw,$shared out out || poweroff -f
 ifconfig lo 127.0.0.1
 hostname guest
 
-cut -d' ' -f1 proc/uptime >out/ready
-# Through a pipe: programs that see a terminal print otherwise.
-{
-  chroot . /bin/sh /out/job <dev/null 2>&1
-  echo $? >out/status
-} | cat >dev/hvc0
+if [ -d /units ]; then
+  # Only these units; whatever the host's targets and generators would bring up is masked.
+  mkdir -p run/systemd/system run/systemd/system-generators
+  cp /units/* run/systemd/system
+  for unit in lib/systemd/system/*.wants/* etc/systemd/system/*.wants/*; do ln -sf /dev/null "run/systemd/system/${unit##*/}"; done
+  for program in lib/systemd/system-generators/*; do ln -s /dev/null "run/systemd/system-generators/${program##*/}"; done
+  # Without one it would take this for the first boot ever, and enable units.
+  echo 0123456789abcdef0123456789abcdef >etc/machine-id
+  # Where the host is a container, systemd would take the guest for one too, and not read the kernel's arguments.
+  rm -f .dockerenv
+  exec switch_root . /lib/systemd/systemd --unit=guest.target
+fi
+
+chroot . /bin/sh /out/job
 poweroff -f

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { readDeviceFilter } from "../../ffi/device_filter.ts";
 import { KernelRoot } from "../../ffi/kernel_root.ts";
 import { wait } from "../../ffi/launch.ts";
+import { spreadThreads } from "../../ffi/place.ts";
 import { getAffinity, setAffinity } from "../../ffi/task.ts";
 import { Node } from "../../lib/container/node.ts";
+import { hierarchyOf, readCgroupLayout } from "../../lib/kernel/cgroup.ts";
 import { formatCpuList } from "../../lib/kernel/cpulist.ts";
 import { readTasks } from "../../lib/kernel/process.ts";
 import { checkout } from "../host.ts";
@@ -14,8 +17,8 @@ export const isGuest = Deno.permissions.querySync({ name: "env", variable: "NODE
 
 /** The guest's kernel. */
 export const kernel: KernelRoot = new KernelRoot();
-/** Root of its only cgroup hierarchy. */
-export const cgroups = "/sys/fs/cgroup";
+/** Root of the cgroup hierarchy that has its cpusets: the only one, except in the variant `cgroup1`. */
+export const cgroups: string = isGuest ? hierarchyOf(readCgroupLayout(kernel), "cpuset")!.mount : "/sys/fs/cgroup";
 /** Where the commands keep their state. */
 export const stateDirectory = "/run/nodeos";
 /** The program that looks at itself; `probe.c`. */
@@ -24,7 +27,11 @@ export const probe = `${checkout}build/vm/probe`;
 export const hasExclusive: boolean = isGuest && kernel.exists(`${cgroups}/cpuset.cpus.isolated`);
 
 // Before the tests: what a test loads, it has to unload.
-if (isGuest) getAffinity(0);
+if (isGuest) {
+  getAffinity(0);
+  assert.throws(() => spreadThreads("/proc/none", [0]));
+  readDeviceFilter("/proc/none");
+}
 let state = isGuest ? nodeState() : undefined;
 
 /**
@@ -32,7 +39,7 @@ let state = isGuest ? nodeState() : undefined;
  *
  * @param killsWriters The test kills commands while they write partitions; see {@link catchUpWorkqueues}.
  */
-export function guestTest(name: string, body: () => Promise<void>, { killsWriters = false } = {}): void {
+export function guestTest(name: string, body: () => Promise<void> | void, { killsWriters = false } = {}): void {
   Deno.test({
     name: isGuest ? name : `${name} [needs the test bed: deno task test:vm]`,
     ignore: !isGuest,
@@ -152,10 +159,15 @@ export function read(path: string): string {
 export class Bystander implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
 
-  /** @param cpus The CPUs that it has chosen for itself. */
-  constructor(readonly cpus: string, readonly cgroup?: string) {
+  /**
+   * @param cpus The CPUs that it has chosen for itself.
+   * @param cgroup Directory of the cgroup that it is to run in.
+   * @param name What it is called.
+   */
+  constructor(readonly cpus: string, cgroup?: string, readonly name: string = "sleep") {
     const join = cgroup === undefined ? "" : `echo $$ >${cgroup}/cgroup.procs && `;
-    const args = ["-c", `${join}exec taskset -c ${cpus} sleep 1000`];
+    const link = name === "sleep" ? "" : `mkdir -p /tmp/bystander && ln -sf /bin/sleep /tmp/bystander/${name} && `;
+    const args = ["-c", `${join}${link}PATH=/tmp/bystander:$PATH exec taskset -c ${cpus} ${name} 1000`];
     this.#child = new Deno.Command("/bin/sh", { args, stdin: "null", stdout: "null", stderr: "null" }).spawn();
   }
 
@@ -169,9 +181,14 @@ export class Bystander implements AsyncDisposable {
     return /^Cpus_allowed_list:\s*(.*)$/m.exec(read(`/proc/${this.pid}/status`))![1];
   }
 
+  /** Path of its cgroup, version 2. */
+  get cgroup(): string {
+    return /^0::(.*)$/m.exec(read(`/proc/${this.pid}/cgroup`))![1];
+  }
+
   /** Resolves when it sleeps. */
   async ready(): Promise<this> {
-    while (read(`/proc/${this.pid}/comm`) !== "sleep") await delay(10);
+    while (read(`/proc/${this.pid}/comm`) !== this.name) await delay(10);
     return this;
   }
 

@@ -152,6 +152,28 @@ static int fork_all(int count) {
         return 0;
 }
 
+/* Works a little and rests, for ever: emulated CPUs share one of the host, and one that never rests slows all of them. */
+static void *pulse(void *unused) {
+        for (;;) {
+                double end = now_seconds() + 0.002;
+
+                while (now_seconds() < end)
+                        ;
+                usleep(30000);
+        }
+        return unused;
+}
+
+static int pulse_all(int count) {
+        pthread_t thread;
+
+        for (int i = 1; i < count; i++)
+                if (pthread_create(&thread, NULL, pulse, NULL))
+                        return 1;
+        pulse(NULL);
+        return 0;
+}
+
 int main(int argc, char **argv) {
         int born_on = sched_getcpu();
 
@@ -159,10 +181,12 @@ int main(int argc, char **argv) {
                 return facts(born_on);
         if (argc == 4 && !strcmp(argv[1], "spin") && atoi(argv[2]) <= THREADS_MAX)
                 return spin_all(atoi(argv[2]), atof(argv[3]));
+        if (argc == 3 && !strcmp(argv[1], "pulse"))
+                return pulse_all(atoi(argv[2]));
         if (argc == 3 && !strcmp(argv[1], "take"))
                 return take((size_t) atol(argv[2]));
         if (argc == 3 && !strcmp(argv[1], "fork"))
                 return fork_all(atoi(argv[2]));
-        fputs("usage: probe facts | spin THREADS SECONDS | take MIB | fork COUNT\n", stderr);
+        fputs("usage: probe facts | spin THREADS SECONDS | pulse THREADS | take MIB | fork COUNT\n", stderr);
         return 2;
 }

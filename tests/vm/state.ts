@@ -14,7 +14,7 @@ const trees: readonly { readonly path: string; readonly volatile: RegExp }[] = [
   {
     path: "/sys/fs/cgroup",
     volatile:
-      /\/(?:cgroup\.(?:procs|threads|stat|stat\.local|events)|cpu\.stat.*|io\.stat|.*\.pressure|.*\.(?:current|peak|numa_stat|events.*)|memory\.(?:stat|reclaim))$/,
+      /\/(?:tasks|cgroup\.(?:procs|threads|stat|stat\.local|events)|cpu\.stat.*|io\.stat|.*[._]pressure|.*\.(?:current|peak|numa_stat|events.*)|memory\.(?:stat|reclaim|.*usage_in_bytes|.*failcnt|kmem\.slabinfo))$/,
   },
   {
     path: "/proc/sys",
@@ -27,7 +27,7 @@ const trees: readonly { readonly path: string; readonly volatile: RegExp }[] = [
   { path: "/sys/devices/system/cpu/isolated", volatile: /$^/ },
 ];
 
-/** Reads all of them, the affinity and scheduling of every thread among them. */
+/** Reads all of them, the cgroups, affinity and scheduling of every thread among them. */
 export function nodeState(): NodeState {
   const state = new Map<string, string>();
   for (const { path, volatile } of trees) readTree(state, path, volatile);
@@ -35,9 +35,16 @@ export function nodeState(): NodeState {
     // Workers come, go, and are rebound by the kernel as it needs them; nobody else may touch them.
     if (task.isKernelThread && task.isBound) continue;
     const key = `thread ${task.tid} (${task.name}) of ${task.pid}, started at ${task.startTicks}`;
-    state.set(key, `CPUs ${formatCpuList(task.allowedCpus)}, ${task.policy} ${task.realtimePriority || task.nice}`);
+    const place = cgroupsOf(task.pid, task.tid);
+    state.set(key, `CPUs ${formatCpuList(task.allowedCpus)}, ${task.policy} ${task.realtimePriority || task.nice}${place}`);
   }
   return state;
+}
+
+/** The cgroups that a thread is in, besides the roots. */
+function cgroupsOf(pid: number, tid: number): string {
+  const lines = (kernel.tryRead(`/proc/${pid}/task/${tid}/cgroup`) ?? "").split("\n");
+  return lines.filter((line) => line !== "" && !line.endsWith(":/")).map((line) => `, in ${line}`).join("");
 }
 
 function readTree(state: Map<string, string>, path: string, volatile: RegExp): void {

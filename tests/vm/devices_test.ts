@@ -1,0 +1,3 @@
+import { testDevices } from "./devices.ts";
+
+testDevices(2);

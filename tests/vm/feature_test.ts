@@ -1,0 +1,3 @@
+import { featureTests } from "./feature_cases.ts";
+
+featureTests();

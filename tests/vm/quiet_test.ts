@@ -1,0 +1,3 @@
+import { quietTests } from "./quiet_cases.ts";
+
+quietTests();
