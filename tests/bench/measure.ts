@@ -17,6 +17,8 @@ export interface Group {
   readonly series: readonly Series[];
   /** What the reader has to know, or why a rival is missing. */
   readonly notes: readonly string[];
+  /** Their table, where it is about more than the times of `series`. */
+  readonly table?: string;
 }
 
 /** Runs each way once, in turns, so that what disturbs the machine disturbs all of them alike; `pauseMs` between runs. */
@@ -35,7 +37,8 @@ export function inTurns(ways: Readonly<Record<string, () => number>>, rounds: nu
 }
 
 /** A table of medians, tails and ratios. */
-export function describe({ title, series, notes }: Group): string {
+export function describe({ title, series, notes, table: own }: Group): string {
+  if (own !== undefined) return [title, own, ...notes].join("\n");
   const rows = series.map(({ name, runsNs }) => {
     const ratio = (q: number) => (quantile(runsNs, q) / quantile(series[0].runsNs, q)).toFixed(2);
     return [
