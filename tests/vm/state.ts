@@ -3,6 +3,7 @@ import { SysError } from "../../ffi/errors.ts";
 import { KernelRoot } from "../../ffi/kernel_root.ts";
 import { formatCpuList } from "../../lib/kernel/cpulist.ts";
 import { readTasks } from "../../lib/kernel/process.ts";
+import { listNumbered } from "../../lib/kernel/value.ts";
 
 /** Every value of a node that a container could change, by a name for people. */
 export type NodeState = ReadonlyMap<string, string>;
@@ -25,6 +26,13 @@ const trees: readonly { readonly path: string; readonly volatile: RegExp }[] = [
   { path: "/proc/irq", volatile: /\/(?:spurious|.*_affinity|affinity_hint|effective_affinity.*)$/ },
   { path: "/sys/devices/virtual/workqueue", volatile: /\/(?:uevent|power\/.*)$/ },
   { path: "/sys/devices/system/cpu/isolated", volatile: /$^/ },
+  { path: "/sys/devices/system/cpu/online", volatile: /$^/ },
+  { path: "/sys/kernel/mm/transparent_hugepage", volatile: /\/(?:pages_collapsed|full_scans|stats\/.*)$/ },
+  { path: "/sys/kernel/mm/ksm/run", volatile: /$^/ },
+  ...listNumbered(kernel, "/sys/devices/system/cpu", "cpu").map((cpu) => ({
+    path: `/sys/devices/system/cpu/cpu${cpu}/power/pm_qos_resume_latency_us`,
+    volatile: /$^/,
+  })),
 ];
 
 /** Reads all of them, the cgroups, affinity and scheduling of every thread among them. */
