@@ -50,7 +50,7 @@ export const drivers: Readonly<Record<StepKind, Driver>> = {
   affinity: {
     read(kernel, what) {
       const tid = livingThread(kernel, what);
-      return tid === null ? null : unlessEnded(() => formatCpuList(getAffinity(tid)));
+      return tid === null ? null : unlessEnded(() => formatCpuList(runningCpus(tid)));
     },
     write(kernel, what, value) {
       const tid = livingThread(kernel, what);
@@ -179,6 +179,16 @@ function livingThread(kernel: KernelFiles, what: string): number | null {
   const stat = kernel.tryRead(`/proc/${tid}/stat`);
   if (stat === null) return null;
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] === start ? Number(tid) : null;
+}
+
+/** CPUs of a thread that run; none when all of its own are switched off, as those of a NUMA node's threads may be. */
+function runningCpus(tid: number): number[] {
+  try {
+    return getAffinity(tid);
+  } catch (error) {
+    if (error instanceof SysError && error.code === "ENODATA") return [];
+    throw error;
+  }
 }
 
 /** What a call about a thread returns, or `null` when the thread ended just before it. */
