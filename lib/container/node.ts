@@ -88,7 +88,9 @@ export class Node {
     let ledger = (await this.#recover()).ledger;
     const inventory = new Inventory(this.kernel);
     const specs = resolve(inventory, ledger, request);
-    const former = new Inventory(asBefore(this.kernel, ledger));
+    const before = asBefore(this.kernel, ledger);
+    // Usually nobody holds anything, and what was read is not read again.
+    const former = before === this.kernel ? inventory : new Inventory(before);
     const broken = this.#changes.brokenPartitions(ledger);
     const owner = ownerSelf(this.kernel);
     for (const spec of specs) ledger = addHolding(ledger, this.#holding(former, ledger, spec, owner));

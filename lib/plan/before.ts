@@ -10,6 +10,7 @@ export function asBefore(files: KernelFiles, { holdings }: Ledger): KernelFiles 
   for (const { steps } of holdings) {
     for (const { kind, what, shared, from } of steps) if (kind === "file" && shared && from !== null) former.set(what, `${from}\n`);
   }
+  if (former.size === 0) return files;
   return {
     base: files.base,
     read: (path) => former.get(path) ?? files.read(path),
