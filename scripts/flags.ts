@@ -4,19 +4,13 @@ import { parseBytes, parseCount, parsePercent } from "../lib/container/quantity.
 import { quote } from "../lib/container/quote.ts";
 import { parseScheduling } from "../lib/container/scheduling_wish.ts";
 import type { SchedulingWish } from "../lib/feature/scheduling.ts";
+import { parseSyscalls } from "../lib/container/syscall_wish.ts";
 import { UsageError } from "../lib/errors.ts";
 
 /** Parses seconds: a number from 0, fractions allowed. */
 export function seconds(text: string): number {
   if (/^\d{1,9}(\.\d+)?$/.test(text)) return Number(text);
   throw new UsageError(`Cannot read ${quote(text)} as seconds`, { remedy: "Write a number such as 2 or 0.5" });
-}
-
-/** Parses `UID` or `UID:GID`, in numbers. */
-export function credentials(text: string): { uid: number; gid: number } {
-  const match = /^(\d{1,9})(?::(\d{1,9}))?$/.exec(text);
-  if (match) return { uid: Number(match[1]), gid: Number(match[2] ?? match[1]) };
-  throw new UsageError(`Cannot read ${quote(text)} as a user`, { remedy: "Write numbers, as in 1000 or 1000:100 (id -u, id -g)" });
 }
 
 /**
@@ -87,6 +81,12 @@ export const containerFlags = {
     values: ["off", "on"],
     optional: true,
     brief: "Whether the kernel moves threads between the CPUs (default: off)",
+  },
+  syscalls: {
+    kind: "parsed",
+    parse: parseSyscalls,
+    optional: true,
+    brief: "Profile of system calls, with switches: full | lean | cnk | cnk-strict | FILE[,openat=allow,ptrace=deny:EPERM] (default: none)",
   },
   features: {
     kind: "parsed",

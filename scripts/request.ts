@@ -1,4 +1,5 @@
 import type { ContainerRequest } from "../lib/container/spec.ts";
+import type { SyscallRequest } from "../lib/container/syscall_wish.ts";
 import { UsageError } from "../lib/errors.ts";
 import type { LoadBalancing } from "../lib/feature/load_balancing.ts";
 import type { SchedulingWish } from "../lib/feature/scheduling.ts";
@@ -21,6 +22,8 @@ export interface ContainerFlags {
   readonly scheduling?: SchedulingWish;
   /** See {@link ContainerRequest}. */
   readonly loadBalancing?: LoadBalancing;
+  /** See {@link ContainerRequest}. */
+  readonly syscalls?: SyscallRequest;
   /** `quiet` of the request: features of the whole node. */
   readonly features?: Record<string, boolean>;
 }
@@ -30,6 +33,6 @@ export function requestOf(flags: ContainerFlags): ContainerRequest {
   if (flags.cpus !== undefined && flags.count !== undefined) {
     throw new UsageError("Cannot use --cpus and --count together", { remedy: "Give the CPUs by number, or how many" });
   }
-  const { name, cpus, count, nodes, memory, pids, scheduling, loadBalancing, features } = flags;
-  return { name, cpus, cpuCount: count, nodes, memoryBytes: memory, pidsMax: pids, scheduling, loadBalancing, quiet: features };
+  const { name, cpus, count, nodes, memory, pids, scheduling, loadBalancing, features, syscalls } = flags;
+  return { name, cpus, cpuCount: count, nodes, memoryBytes: memory, pidsMax: pids, scheduling, loadBalancing, quiet: features, syscalls };
 }

@@ -3,6 +3,7 @@ import type { LoadBalancing } from "../feature/load_balancing.ts";
 import type { SchedulingWish } from "../feature/scheduling.ts";
 import { NodeosError, UsageError } from "../errors.ts";
 import { quote } from "./quote.ts";
+import type { SyscallRequest } from "./syscall_wish.ts";
 
 /** What somebody asks for, as the command line, a YAML file or a program says it; see {@link ContainerSpec}. */
 export interface ContainerRequest {
@@ -30,6 +31,8 @@ export interface ContainerRequest {
   readonly cache?: CacheWish;
   /** Features of the whole node by name, on or off; see {@link ContainerSpec.quiet}. */
   readonly quiet?: Readonly<Record<string, boolean>>;
+  /** Which system calls its programs make themselves, and which go to the ServiceOS; all themselves by default. */
+  readonly syscalls?: SyscallRequest;
   /** The program that `nodeos job` starts in it: its words. */
   readonly command?: readonly string[];
 }
@@ -60,6 +63,8 @@ export interface ContainerSpec {
   readonly cache: CacheWish;
   /** Features of the whole node that it wishes, by name, in the order they are planned. */
   readonly quiet: readonly string[];
+  /** What happens to system calls of its programs; absent when nobody wished anything: they are not looked at. */
+  readonly syscalls?: SyscallRequest;
   /** Only of the ServiceOS: programs that are never moved, by name, with `*` for any characters, or by process id. */
   readonly protect?: readonly string[];
 }

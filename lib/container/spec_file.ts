@@ -1,7 +1,5 @@
 import { type Alias, Composer, type Document, isAlias, isMap, isNode, isScalar, isSeq, Parser, type YAMLMap } from "yaml";
 import { z } from "zod";
-import { UsageError } from "../errors.ts";
-import { parseNumberList } from "./number_list.ts";
 import { nodeFeatures, quietPreset } from "../feature/node_features.ts";
 import { parseBytes, parseCount, parsePercent } from "./quantity.ts";
 import { escapeControls, quote } from "./quote.ts";
@@ -9,6 +7,8 @@ import { parseScheduling, SchedulingError, schedulingOptions } from "./schedulin
 import { type NodeRequest, parseName, SpecError, type SpecIssue, type SpecPath } from "./spec.ts";
 import { type KnownKeys, unknownKey } from "./spec_keys.ts";
 import { SpecPlaces } from "./spec_places.ts";
+import { filled, map, numbers, orIssue, parsed } from "./spec_schema.ts";
+import { syscallMap, syscalls } from "./spec_syscalls.ts";
 import { describe, expected, words, yamlRemedy } from "./spec_words.ts";
 import { readText, SpecText } from "./spec_text.ts";
 import { tooDeepOffset, yamlDepthMax } from "./yaml_depth.ts";
@@ -19,34 +19,6 @@ export interface LocatedRequest {
   readonly request: NodeRequest;
   /** `spec.yaml:4:11` of a value; of the nearest map around it when it is not in the file. */
   readonly locate: (path: SpecPath) => string;
-}
-
-/** The schema of a value that a parser of the command line's understands. */
-function parsed<T>(what: string, remedy: string, parse: (text: string) => T) {
-  return z.union([z.string(), z.number()], expected(what, remedy)).transform((value, context) =>
-    orIssue(context, value, () => parse(`${value}`))
-  );
-}
-
-function orIssue<T>(context: z.RefinementCtx, input: unknown, parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    context.issues.push({ code: "custom", input, message: words(error.message, error.remedy ?? "") });
-    return z.NEVER;
-  }
-}
-
-function numbers(what: string) {
-  const remedy = 'Write numbers, such as "2-15,18", 3 or [2, 3]';
-  return z.union([z.string(), z.number(), z.array(z.number())], expected(what, remedy)).transform((value, context) =>
-    orIssue(context, value, () => {
-      const list = parseNumberList(`${value}`);
-      if (list.length === 0) throw new UsageError(`${what} is empty`, { remedy });
-      return list;
-    })
-  );
 }
 
 const schedulingRemedy = `Write ${
@@ -80,10 +52,6 @@ const scheduling = z.union([z.string(), anyMap], expected("scheduling", scheduli
 const loadBalancing = z.union([z.enum(["off", "on"]), z.boolean()], expected("loadBalancing", "Write off or on"))
   .transform((value) => typeof value === "string" ? value : value ? "on" as const : "off" as const);
 
-function map<Shape extends z.ZodRawShape>(what: string, shape: Shape) {
-  return z.strictObject(shape, expected(what, `Write a map with ${Object.keys(shape).join(", ")}`));
-}
-
 /** A feature that is enabled or not, in its own two words. Where these are off and on, booleans mean the same as they. */
 function switched(name: string, [enabled, disabled]: readonly [string, string]) {
   return z.union([z.enum([enabled, disabled]), z.boolean()], expected(name, `Write ${enabled} or ${disabled}`))
@@ -99,11 +67,6 @@ const features = map("features", {
   swap: switched("swap", ["off", "on"]).transform((isOff) => isOff ? "off" as const : "on" as const).optional(),
   ...quietSwitches,
 });
-
-/** A text that is not empty. */
-function filled(what: string, remedy: string) {
-  return z.string(expected(what, remedy)).min(1, expected(what, remedy));
-}
 
 const percentRemedy = "Write a percentage, such as 50%";
 const percent = (what: string) => parsed(what, percentRemedy, parsePercent).optional();
@@ -132,6 +95,7 @@ const container = map("container", {
   features: features.optional(),
   cache: cache.optional(),
   devices: devices.optional(),
+  syscalls: syscalls.optional(),
   command: command.optional(),
 })
   .refine((value) => "cpus" in value || "cpuCount" in value, { ...whenMap, error: words("there are no CPUs", cpusRemedy) })
@@ -159,6 +123,7 @@ const knownKeys: KnownKeys = {
   memory: Object.keys(memory.shape),
   features: Object.keys(features.shape),
   cache: Object.keys(cache.shape),
+  syscalls: Object.keys(syscallMap.shape),
 };
 
 /**
@@ -204,7 +169,7 @@ function specIssues(issue: z.core.$ZodIssue, places: SpecPlaces): SpecIssue[] {
 }
 
 function requestOf(spec: z.output<typeof specification>): NodeRequest {
-  const containers = spec.containers.map(({ name, cpus, cpuCount, memory, pids, features, cache, devices, command }) => ({
+  const containers = spec.containers.map(({ name, cpus, cpuCount, memory, pids, features, cache, devices, syscalls, command }) => ({
     name,
     cpus,
     cpuCount,
@@ -217,6 +182,7 @@ function requestOf(spec: z.output<typeof specification>): NodeRequest {
     quiet: quietOf(features ?? {}),
     cache,
     devices,
+    syscalls,
     command,
   }));
   return { serviceCpus: spec.service?.cpus, protect: spec.service?.protect, containers };

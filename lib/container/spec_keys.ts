@@ -7,7 +7,6 @@ export type KnownKeys = Readonly<Record<string, readonly string[]>>;
 
 /** Keys that the design has and this version does not, by the name of their map. */
 const plannedKeys: KnownKeys = {
-  container: ["syscalls"],
   memory: ["units"],
 };
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { parseSpec } from "../../lib/container/spec_file.ts";
 import { UsageError } from "../../lib/errors.ts";
-import { credentials, schedulingWish, seconds } from "../../scripts/flags.ts";
+import { schedulingWish, seconds } from "../../scripts/flags.ts";
 
 Deno.test("schedulingWish() splits policy and options", () => {
   assert.deepEqual(schedulingWish("fair"), { policy: "fair" });
@@ -51,12 +51,4 @@ Deno.test("seconds() takes fractions, and nothing but a number from 0", () => {
   assert.equal(seconds("0"), 0);
   assert.equal(seconds("0.5"), 0.5);
   for (const text of ["", "-1", "1s", "1e3", ".5", "NaN", "Infinity", "9999999999"]) assert.throws(() => seconds(text), UsageError, text);
-});
-
-Deno.test("credentials() takes numbers; the group is the user's number unless it is given", () => {
-  assert.deepEqual(credentials("1000"), { uid: 1000, gid: 1000 });
-  assert.deepEqual(credentials("0:100"), { uid: 0, gid: 100 });
-  for (const text of ["", "root", "1000:", ":100", "1:2:3", "-1", "1.5", "4294967296"]) {
-    assert.throws(() => credentials(text), UsageError, text);
-  }
 });

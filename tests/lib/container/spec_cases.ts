@@ -117,6 +117,12 @@ const names = fc.uniqueArray(fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_-]{0,11}$
   maxLength: 3,
 });
 
+const syscallWishes: fc.Arbitrary<Wish<NonNullable<ContainerRequest["syscalls"]>>> = fc.constantFrom(
+  wish("cnk", { profile: "cnk", switches: [] }),
+  wish({ profile: "lean", allow: ["stat"], deny: ["ptrace:EPERM"] }, { profile: "lean", switches: ["stat=allow", "ptrace=deny:EPERM"] }),
+  wish({ profile: "full", user: 1000, spin: "50us" }, { profile: "full", switches: [], user: { uid: 1000, gid: 1000 }, spinUs: 50 }),
+);
+
 /**
  * Specifications that a machine of CPUs 0-7, two NUMA nodes and 8 GiB can meet: CPU 0 stays free or becomes the
  * ServiceOS's, each container names its CPUs or counts one or two of those that nobody names.
@@ -162,8 +168,9 @@ function containers(name: string, cpus: readonly number[], audience: Audience): 
     quiet: fc.option(quietWishes),
     cache: rich(cacheWishes),
     devices: rich(deviceWishes),
+    syscalls: rich(syscallWishes),
     command: rich(commandWishes),
-  }).map(({ cpus, count, limit, nodes, pids, scheduling, loadBalancing: balancing, swap, quiet, cache, devices, command }) => {
+  }).map(({ cpus, count, limit, nodes, pids, scheduling, loadBalancing: balancing, swap, quiet, cache, devices, syscalls, command }) => {
     // Deadline and balancing off exclude each other: a bad specification, made elsewhere on purpose.
     const loadBalancing = scheduling?.value.policy === "deadline" ? null : balancing;
     const map = (entries: Record<string, Wish<unknown> | null>): MapValue =>
@@ -174,7 +181,7 @@ function containers(name: string, cpus: readonly number[], audience: Audience): 
       name,
       ...(cpus === null ? { cpuCount: count } : { cpus: cpus.yaml }),
       ...(Object.keys(memory).length > 0 ? { memory } : {}),
-      ...map({ pids, cache, devices, command }),
+      ...map({ pids, cache, devices, syscalls, command }),
       ...(Object.keys(features).length > 0 ? { features } : {}),
     };
     const value: ContainerRequest = {
@@ -190,6 +197,7 @@ function containers(name: string, cpus: readonly number[], audience: Audience): 
       quiet: quiet?.value ?? {},
       cache: cache?.value,
       devices: devices?.value,
+      syscalls: syscalls?.value,
       command: command?.value,
     };
     return wish(yaml, value);
@@ -312,7 +320,7 @@ export const damages: readonly Damage[] = [
   ),
   oneOf(
     "an unknown key in a container",
-    ["cpu", "mem", "__proto__", "hasOwnProperty", "limits", "syscalls", "Name", "cpus "],
+    ["cpu", "mem", "__proto__", "hasOwnProperty", "limits", "syscall", "Name", "cpus "],
     (document, key) => Object.defineProperty(firstContainer(document), key as string, { value: 1, enumerable: true }),
   ),
   oneOf(

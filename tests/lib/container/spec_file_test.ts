@@ -64,6 +64,7 @@ Deno.test("parseSpec() reads everything that a file may say", () => {
     quiet: {},
     cache: undefined,
     devices: undefined,
+    syscalls: undefined,
     command: undefined,
   };
   assert.deepEqual(request, {
@@ -311,7 +312,7 @@ Deno.test("parseSpec() points at the option of scheduling that is wrong", () => 
 });
 
 Deno.test("parseSpec() says of a key of the design that it is not in this version", () => {
-  assert.deepEqual(issuesIn("{ name: a, cpus: 1, syscalls: { profile: cnk } }"), ['21: "syscalls" is not in this version of nodeos']);
+  assert.deepEqual(issuesIn("{ name: a, cpus: 1, memory: { units: [] } }"), ['31: "units" is not in this version of nodeos']);
   assert.match(refusalOf(`${head}containers: [{ name: a, cpus: 1, memory: { units: [] } }]`).message, /Known here: limit, nodes/);
 });
 

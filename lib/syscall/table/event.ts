@@ -1,0 +1,61 @@
+import { type Call, callsOf } from "./row.ts";
+
+const events = callsOf("events");
+const ipc = callsOf("ipc");
+const asynchronous = callsOf("asynchronous");
+
+/** Calls that wait for events, pass messages between processes, or queue work. */
+export const eventCalls: readonly Call[] = [
+  events("poll", [7], "files:pointer count timeoutMs"),
+  events("ppoll", [271, 73], "files:pointer count timeout:in=timespec mask:inSized size"),
+  events("select", [23], "count read:pointer write:pointer except:pointer timeout:pointer"),
+  events("pselect6", [270, 72], "count read:pointer write:pointer except:pointer timeout:pointer mask:pointer"),
+  events("epoll_create", [213], "size", "descriptor repeatable forwardable"),
+  events("epoll_create1", [291, 20], "flags", "descriptor repeatable forwardable"),
+  events("epoll_ctl", [233, 21], "epoll:fd operation fd:fd event:in=epollEvent"),
+  events("epoll_wait", [232], "epoll:fd events:pointer count timeoutMs"),
+  events("epoll_pwait", [281, 22], "epoll:fd events:pointer count timeoutMs mask:inSized size"),
+  events("epoll_pwait2", [441, 441], "epoll:fd events:pointer count timeout:in=timespec mask:inSized size"),
+  events("eventfd", [284], "count", "descriptor repeatable forwardable"),
+  events("eventfd2", [290, 19], "count flags", "descriptor repeatable forwardable"),
+  events("signalfd", [282], "fd:fd mask:inSized size", "descriptor"),
+  events("signalfd4", [289, 74], "fd:fd mask:inSized size flags", "descriptor"),
+  events("timerfd_create", [283, 85], "clock flags", "descriptor repeatable forwardable"),
+  events("timerfd_settime", [286, 86], "fd:fd flags value:in=itimerspec old:out=itimerspec"),
+  events("timerfd_gettime", [287, 87], "fd:fd value:out=itimerspec"),
+  events("inotify_init", [253], "", "descriptor repeatable forwardable"),
+  events("inotify_init1", [294, 26], "flags", "descriptor repeatable forwardable"),
+  events("inotify_add_watch", [254, 27], "fd:fd path:path mask"),
+  events("inotify_rm_watch", [255, 28], "fd:fd watch"),
+  events("fanotify_init", [300, 262], "flags eventFlags:openFlags", "descriptor"),
+  events("fanotify_mark", [301, 263], "fd:fd flags mask at:dirfd path:path"),
+
+  ipc("shmget", [29, 194], "key size flags"),
+  ipc("shmat", [30, 196], "id address:pointer flags"),
+  ipc("shmdt", [67, 197], "address:pointer"),
+  ipc("shmctl", [31, 195], "id command buffer:pointer"),
+  ipc("semget", [64, 190], "key count flags"),
+  ipc("semop", [65, 193], "id operations:pointer count"),
+  ipc("semtimedop", [220, 192], "id operations:pointer count timeout:in=timespec"),
+  ipc("semctl", [66, 191], "id number command argument:pointer"),
+  ipc("msgget", [68, 186], "key flags"),
+  ipc("msgsnd", [69, 189], "id message:pointer size flags"),
+  ipc("msgrcv", [70, 188], "id message:pointer size type flags"),
+  ipc("msgctl", [71, 187], "id command buffer:pointer"),
+  ipc("mq_open", [240, 180], "name:text flags:openFlags mode attributes:in=mqAttr", "descriptor"),
+  ipc("mq_unlink", [241, 181], "name:text"),
+  ipc("mq_timedsend", [242, 182], "queue:fd message:inSized size priority timeout:in=timespec"),
+  ipc("mq_timedreceive", [243, 183], "queue:fd message:outSized size priority:out=int timeout:in=timespec"),
+  ipc("mq_notify", [244, 184], "queue:fd event:pointer"),
+  ipc("mq_getsetattr", [245, 185], "queue:fd attributes:in=mqAttr old:out=mqAttr"),
+
+  asynchronous("io_setup", [206, 0], "count context:pointer"),
+  asynchronous("io_destroy", [207, 1], "context:pointer"),
+  asynchronous("io_getevents", [208, 4], "context:pointer minimum count events:pointer timeout:in=timespec"),
+  asynchronous("io_pgetevents", [333, 292], "context:pointer minimum count events:pointer timeout:in=timespec mask:pointer"),
+  asynchronous("io_submit", [209, 2], "context:pointer count requests:pointer"),
+  asynchronous("io_cancel", [210, 3], "context:pointer request:pointer result:pointer"),
+  asynchronous("io_uring_setup", [425, 425], "entries parameters:pointer", "descriptor"),
+  asynchronous("io_uring_enter", [426, 426], "fd:fd toSubmit minimum flags argument:pointer size"),
+  asynchronous("io_uring_register", [427, 427], "fd:fd operation argument:pointer count"),
+];

@@ -1,0 +1,66 @@
+import { type Call, callsOf } from "./row.ts";
+
+const call = callsOf("path");
+
+/** Calls on names in the file system. */
+export const pathCalls: readonly Call[] = [
+  call("open", [2], "path:path flags:openFlags mode", "descriptor opens creates repeatable forwardable"),
+  call("openat", [257, 56], "at:dirfd path:path flags:openFlags mode", "descriptor opens creates repeatable forwardable"),
+  call("openat2", [437, 437], "at:dirfd path:path how:inSized size", "descriptor opens creates repeatable forwardable"),
+  call("creat", [85], "path:path mode", "descriptor opens creates forwardable"),
+
+  call("stat", [4], "path:path status:out=stat", "repeatable forwardable"),
+  call("lstat", [6], "path:path status:out=stat", "repeatable forwardable"),
+  call("newfstatat", [262, 79], "at:dirfd path:path status:out=stat flags", "repeatable forwardable"),
+  call("statx", [332, 291], "at:dirfd path:path flags mask status:out=statx", "repeatable forwardable"),
+  call("statfs", [137, 43], "path:path status:out=statfs", "repeatable forwardable"),
+  call("access", [21], "path:path mode", "access repeatable forwardable"),
+  call("faccessat", [269, 48], "at:dirfd path:path mode", "access repeatable forwardable"),
+  call("faccessat2", [439, 439], "at:dirfd path:path mode flags", "access repeatable forwardable"),
+  call("readlink", [89], "path:path target:outSized size", "repeatable forwardable"),
+  call("readlinkat", [267, 78], "at:dirfd path:path target:outSized size", "repeatable forwardable"),
+
+  call("mkdir", [83], "path:path mode", "creates forwardable"),
+  call("mkdirat", [258, 34], "at:dirfd path:path mode", "creates forwardable"),
+  call("mknod", [133], "path:path mode device", "creates forwardable"),
+  call("mknodat", [259, 33], "at:dirfd path:path mode device", "creates forwardable"),
+  call("rmdir", [84], "path:path", "forwardable"),
+  call("unlink", [87], "path:path", "forwardable"),
+  call("unlinkat", [263, 35], "at:dirfd path:path flags", "forwardable"),
+  call("rename", [82], "from:path to:path", "forwardable"),
+  call("renameat", [264, 38], "fromAt:dirfd from:path toAt:dirfd to:path", "forwardable"),
+  call("renameat2", [316, 276], "fromAt:dirfd from:path toAt:dirfd to:path flags", "forwardable"),
+  call("link", [86], "from:path to:path", "forwardable"),
+  call("linkat", [265, 37], "fromAt:dirfd from:path toAt:dirfd to:path flags", "forwardable"),
+  call("symlink", [88], "target:text path:path", "forwardable"),
+  call("symlinkat", [266, 36], "target:text at:dirfd path:path", "forwardable"),
+
+  call("chmod", [90], "path:path mode", "repeatable forwardable"),
+  call("fchmodat", [268, 53], "at:dirfd path:path mode", "repeatable forwardable"),
+  call("fchmodat2", [452, 452], "at:dirfd path:path mode flags", "repeatable forwardable"),
+  call("chown", [92], "path:path user group", "repeatable forwardable"),
+  call("lchown", [94], "path:path user group", "repeatable forwardable"),
+  call("fchownat", [260, 54], "at:dirfd path:path user group flags", "repeatable forwardable"),
+  call("truncate", [76, 45], "path:path length", "limited forwardable"),
+  call("utime", [132], "path:path times:in=utimbuf", "repeatable forwardable"),
+  call("utimes", [235], "path:path times:in=timevals", "repeatable forwardable"),
+  call("futimesat", [261], "at:dirfd path:path times:in=timevals", "repeatable forwardable"),
+  call("utimensat", [280, 88], "at:dirfd path:path times:in=timespecs flags", "repeatable forwardable"),
+
+  call("setxattr", [188, 5], "path:path name:text value:inSized size flags", "forwardable"),
+  call("lsetxattr", [189, 6], "path:path name:text value:inSized size flags", "forwardable"),
+  call("setxattrat", [463, 463], "at:dirfd path:path atFlags name:text arguments:pointer size"),
+  call("getxattr", [191, 8], "path:path name:text value:outSized size", "repeatable forwardable"),
+  call("lgetxattr", [192, 9], "path:path name:text value:outSized size", "repeatable forwardable"),
+  call("getxattrat", [464, 464], "at:dirfd path:path atFlags name:text arguments:pointer size"),
+  call("listxattr", [194, 11], "path:path list:outSized size", "repeatable forwardable"),
+  call("llistxattr", [195, 12], "path:path list:outSized size", "repeatable forwardable"),
+  call("listxattrat", [465, 465], "at:dirfd path:path atFlags list:outSized size", "repeatable forwardable"),
+  call("removexattr", [197, 14], "path:path name:text", "forwardable"),
+  call("lremovexattr", [198, 15], "path:path name:text", "forwardable"),
+  call("removexattrat", [466, 466], "at:dirfd path:path atFlags name:text", "forwardable"),
+  // Its result does not say how much it filled.
+  call("file_getattr", [468, 468], "at:dirfd path:path attributes:outSized size atFlags"),
+  call("file_setattr", [469, 469], "at:dirfd path:path attributes:inSized size atFlags", "repeatable forwardable"),
+  call("name_to_handle_at", [303, 264], "at:dirfd path:path handle:pointer mountId:pointer flags"),
+];
