@@ -15,7 +15,9 @@ import { command as restore } from "./restore/command.ts";
 import { command as run } from "./run/command.ts";
 import { command as show } from "./show/command.ts";
 import { command as stop } from "./stop/command.ts";
+import { command as syscalls } from "./syscalls/command.ts";
 import { command as topo } from "./topo/command.ts";
+import { command as trace } from "./trace/command.ts";
 import { command as up } from "./up/command.ts";
 import { command as verify } from "./verify/command.ts";
 
@@ -23,13 +25,33 @@ import { command as verify } from "./verify/command.ts";
 export const version = "0.1.0";
 
 const root = buildRouteMap<string, Context>({
-  routes: { doctor, topo, run, job, up, down, exec, ps, show, stop, resize, feature, verify, plan, restore, noise, completion },
+  routes: {
+    doctor,
+    topo,
+    run,
+    job,
+    up,
+    down,
+    exec,
+    ps,
+    show,
+    stop,
+    resize,
+    feature,
+    syscalls,
+    trace,
+    verify,
+    plan,
+    restore,
+    noise,
+    completion,
+  },
   docs: {
     brief: "Make a Linux node behave like a lightweight kernel",
     fullDescription: [
       "Carves Compute Containers out of a Linux node: exclusive CPUs and memory, their own scheduling, nothing else changed.",
       "",
-      "Exit status: 0 done, 1 refused, 2 usage, 3 not running, 4 no such object; run, exec, job: that of the program,",
+      "Exit status: 0 done, 1 refused, 2 usage, 3 not running, 4 no such object; run, exec, job, trace: that of the program,",
       "128 + signal, 127 no such program, 126 not executable, 125 refused before it ran.",
     ].join("\n"),
   },

@@ -1,5 +1,6 @@
 /**
- * Compiles `ffi/native` into `build/`: `libnodeos.so`, and the program `nodeos-helper` that runs inside containers.
+ * Compiles `ffi/native` into `build/`: `libnodeos.so`, the program `nodeos-helper` that runs inside containers, and
+ * `nodeos-forwarder` that executes system calls for them.
  *
  * The result is cached by content: a stamp beside it holds the hash of sources, compiler and flags.
  * `--sanitize` builds a second copy with the address and undefined-behaviour sanitizers into `build/asan/`.
@@ -22,12 +23,12 @@ export async function build({ sanitize = false }: { sanitize?: boolean } = {}): 
   ];
   const out = `${root}build${sanitize ? "/asan" : ""}`;
   const library = files(sources);
-  const helper = files(`${sources}/helper`);
+  const programs = ["helper", "forwarder"].map((name) => ({ name: `nodeos-${name}`, files: files(`${sources}/${name}`) }));
   const stamp = await digest([
     compiler,
     ...flags,
     ...extra,
-    ...[...library, ...helper].map((path) => `${path}\n${Deno.readTextFileSync(path)}`),
+    ...[...library, ...programs.flatMap(({ files }) => files)].map((path) => `${path}\n${Deno.readTextFileSync(path)}`),
   ]);
   if (isCurrent(out, stamp)) return `${out}/libnodeos.so`;
 
@@ -43,9 +44,11 @@ export async function build({ sanitize = false }: { sanitize?: boolean } = {}): 
     `${out}/libnodeos.so.new`,
     ...c(library),
   ]);
-  if (c(helper).length > 0) await compile(compiler, [...flags, ...extra, "-o", `${out}/nodeos-helper.new`, ...c(helper), ...c(library)]);
+  for (const { name, files } of programs) {
+    await compile(compiler, [...flags, ...extra, "-o", `${out}/${name}.new`, ...c(files), ...c(library)]);
+  }
   // A running command keeps the file it mapped: the new one takes the name, not the place.
-  for (const name of ["libnodeos.so", "nodeos-helper"]) {
+  for (const name of ["libnodeos.so", ...programs.map(({ name }) => name)]) {
     if (exists(`${out}/${name}.new`)) Deno.renameSync(`${out}/${name}.new`, `${out}/${name}`);
   }
   Deno.writeTextFileSync(`${out}/stamp`, stamp);

@@ -14,7 +14,7 @@ import { manualPage } from "./man.ts";
 const checkout = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
 
 /** `nodeos run` in one file, and what it imports later by name, one file each: reading fifty takes longer. */
-const bundles = ["nodeos", "main", "failure", "flags", "print_plan"] as const;
+const bundles = ["nodeos", "main", "failure", "flags", "print_plan", "forwarding"] as const;
 
 /**
  * What the launcher may do: load our library, read files (specifications, captures), write its state and files below the

@@ -3,6 +3,7 @@ import { Node } from "../lib/container/node.ts";
 import { RefusedError } from "../lib/errors.ts";
 import { variable } from "../ffi/library.ts";
 import type { Context } from "./context.ts";
+import { later } from "./later.ts";
 
 const encoder = new TextEncoder();
 
@@ -28,11 +29,14 @@ export function realContext(): Context {
 }
 
 async function openNode(context: Context): Promise<Node> {
-  return new Node(await context.kernel(), context.stateDirectory, ({ removed, left }) => {
-    context.say(`nodeos: put back what the dead command of ${removed.join(", ")} had changed`);
-    for (const { step, found } of left) {
-      context.say(`nodeos: ${step.what} is still ${found}, not ${step.from}; the next command tries again`);
-    }
+  return new Node(await context.kernel(), context.stateDirectory, {
+    onRecovery({ removed, left }) {
+      context.say(`nodeos: put back what the dead command of ${removed.join(", ")} had changed`);
+      for (const { step, found } of left) {
+        context.say(`nodeos: ${step.what} is still ${found}, not ${step.from}; the next command tries again`);
+      }
+    },
+    loadForwarding: async () => (await later<typeof import("./forwarding.ts")>("forwarding")).forwarding,
   });
 }
 

@@ -14,6 +14,7 @@ import { birthOf, planContainer } from "./compose.ts";
 import { type ContainerPlan, type Decision, planChange, planRequest } from "./planning.ts";
 import { endProcesses } from "./processes.ts";
 import { type Recovery, Restorer } from "./recovery.ts";
+import { forwardedBirth, type Forwarding, forwardingDirectory, type ForwardingSeat } from "./forwarding_seat.ts";
 import { resolve, specsOf } from "./resolve.ts";
 import { type ContainerSpec, type NodeRequest, serviceName } from "./spec.ts";
 import { verifyNode } from "./verify_node.ts";
@@ -34,6 +35,19 @@ export interface StartedProgram extends Launched {
 /** How long a container lives: with this process, or until it is taken down. */
 export type Lifetime = "process" | "persistent";
 
+/** Options of a {@link Node}. */
+export interface NodeOptions {
+  /** Is told when a call first had to put back what a dead command left behind. */
+  readonly onRecovery?: (recovery: Recovery) => void;
+  /** Loads what forwards system calls, when somebody wishes it; `forwarding.ts` beside this file by default. */
+  readonly loadForwarding?: () => Promise<Forwarding>;
+}
+
+/** Not a literal name: Deno would read that file, and all it needs, for every command. */
+async function loadOurs(): Promise<Forwarding> {
+  return (await import(new URL("./forwarding.ts", import.meta.url).href)).forwarding;
+}
+
 /** The ledger with containers that live until somebody takes them down. */
 function disown(ledger: Ledger, names: ReadonlySet<string>): Ledger {
   if (names.size === 0) return ledger;
@@ -48,6 +62,8 @@ export class Node {
   readonly #store: Store;
   readonly #changes: Changes;
   readonly #restorer: Restorer;
+  readonly #onRecovery: (recovery: Recovery) => void;
+  readonly #loadForwarding: () => Promise<Forwarding>;
   readonly #own = new Map<string, { readonly holding: Holding; readonly inventory: Inventory }>();
 
   /**
@@ -55,12 +71,13 @@ export class Node {
    *
    * @param kernel The running machine.
    * @param stateDirectory Where the ledger lies, `/run/nodeos`.
-   * @param onRecovery Is told when a call first had to put back what a dead command left behind.
    */
-  constructor(readonly kernel: Kernel, stateDirectory: string, readonly onRecovery: (recovery: Recovery) => void = () => {}) {
+  constructor(readonly kernel: Kernel, readonly stateDirectory: string, { onRecovery, loadForwarding }: NodeOptions = {}) {
+    this.#onRecovery = onRecovery ?? (() => {});
+    this.#loadForwarding = loadForwarding ?? loadOurs;
     this.#store = new Store(kernel, stateDirectory);
     this.#changes = new Changes(kernel, this.#store);
-    this.#restorer = new Restorer(kernel, this.#store, this.#changes);
+    this.#restorer = new Restorer(kernel, this.#store, this.#changes, (name) => this.#stopForwarding(name));
   }
 
   /** The ledger as it is, without recovery: for looking. */
@@ -69,7 +86,8 @@ export class Node {
   }
 
   /** Plans a request and changes nothing. */
-  plan(request: NodeRequest): ContainerPlan[] {
+  async plan(request: NodeRequest): Promise<ContainerPlan[]> {
+    await this.#checkForwarding(request);
     return planRequest(this.kernel, this.ledger(), request);
   }
 
@@ -84,6 +102,7 @@ export class Node {
    * @throws {SpecError} If the request is wrong, {RefusedError} if the kernel refuses a step; the machine is as it was.
    */
   async up(request: NodeRequest, lifetime: Lifetime): Promise<ContainerSpec[]> {
+    await this.#checkForwarding(request);
     using _lock = await this.#store.lock();
     let ledger = (await this.#recover()).ledger;
     const inventory = new Inventory(this.kernel);
@@ -108,6 +127,7 @@ export class Node {
       }
       this.#changes.checkNeighbours(ledger, broken);
       ledger = this.#changes.reconcile(ledger);
+      await this.#startForwarding(ledger, specs, owner, lifetime);
       const names = new Set(lifetime === "persistent" ? specs.map(({ name }) => name) : []);
       const settled = disown(remind(this.kernel, ledger), names);
       if (settled !== ledger) this.#store.write(settled);
@@ -203,7 +223,7 @@ export class Node {
 
   async #recover(): Promise<Recovery & { ledger: Ledger }> {
     const result = await this.#restorer.recover(this.#store.read());
-    if (result.removed.length > 0 || (result.reverted ?? []).length > 0) this.onRecovery(result);
+    if (result.removed.length > 0 || (result.reverted ?? []).length > 0) this.#onRecovery(result);
     return result;
   }
 
@@ -248,10 +268,43 @@ export class Node {
       { holding: this.#known(this.ledger(), name), inventory: new Inventory(this.kernel) };
     const spec = holding.spec as ContainerSpec;
     const { placeThreads, ...birth } = birthOf(inventory, spec);
-    const launched = launch({ ...program, ...this.#seats(inventory, holding), cpus: spec.cpus, ...birth });
+    const request: LaunchRequest = { ...program, ...this.#seats(inventory, holding), cpus: spec.cpus, ...birth };
+    const launched = launch(spec.syscalls === undefined ? request : this.#forwarded(name, request));
     const hierarchy = hierarchyOf(inventory.cgroups, "cpuset");
     if (!placeThreads || hierarchy === null) return launched;
     return { ...launched, placement: { threadsPath: threadsFile(hierarchy, name), cpus: spec.cpus } };
+  }
+
+  #forwarded(name: string, request: LaunchRequest): LaunchRequest {
+    const { filter, variables } = forwardedBirth(forwardingDirectory(this.stateDirectory, name), request.credentials?.uid);
+    return { ...request, filter, addEnv: { ...request.addEnv, ...variables } };
+  }
+
+  async #checkForwarding(request: NodeRequest): Promise<void> {
+    if (request.containers.some(({ syscalls }) => syscalls !== undefined)) (await this.#loadForwarding()).check(request);
+  }
+
+  /** Starts the forwarders of new containers: on the ServiceOS's CPUs, in its cgroup where it has one. */
+  async #startForwarding(ledger: Ledger, specs: readonly ContainerSpec[], owner: Owner, lifetime: Lifetime): Promise<void> {
+    const wishing = specs.filter(({ syscalls }) => syscalls !== undefined);
+    if (wishing.length === 0) return;
+    const forwarding = await this.#loadForwarding();
+    const seat = this.#serviceSeat(ledger, owner);
+    for (const spec of wishing) await forwarding.start(forwardingDirectory(this.stateDirectory, spec.name), spec, seat);
+    if (lifetime === "process") return;
+    for (const { name } of wishing) await forwarding.stay(forwardingDirectory(this.stateDirectory, name));
+  }
+
+  #serviceSeat(ledger: Ledger, owner: Owner): ForwardingSeat {
+    const inventory = new Inventory(this.kernel);
+    const service = holdingOf(ledger, serviceName);
+    if (service !== undefined) return { ...this.#seats(inventory, service), cpus: (service.spec as ContainerSpec).cpus, owner };
+    const taken = new Set(specsOf(ledger).flatMap(({ cpus }) => cpus));
+    return { cpus: inventory.onlineCpus.filter((cpu) => !taken.has(cpu)), owner };
+  }
+
+  async #stopForwarding(name: string): Promise<void> {
+    await (await this.#loadForwarding()).stop(forwardingDirectory(this.stateDirectory, name));
   }
 
   #seats(inventory: Inventory, holding: Holding): Pick<LaunchRequest, "cgroup" | "tasks"> {

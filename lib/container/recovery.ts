@@ -5,6 +5,7 @@ import { type Holding, holdingOf, type Ledger, type Owner, removeHolding, replac
 import { isAlive, ownerSelf, type Store } from "../plan/store.ts";
 import type { Changes } from "./changes.ts";
 import { delay, endProcesses } from "./processes.ts";
+import type { ContainerSpec } from "./spec.ts";
 
 /** What a recovery found and did. */
 export interface Recovery {
@@ -22,8 +23,14 @@ export class Restorer {
    * @param kernel The running machine.
    * @param store Where the ledger lies; the caller holds its lock.
    * @param changes What makes the whole node follow.
+   * @param stopForwarding Ends what forwards the system calls of a container.
    */
-  constructor(readonly kernel: Kernel, readonly store: Store, readonly changes: Changes) {}
+  constructor(
+    readonly kernel: Kernel,
+    readonly store: Store,
+    readonly changes: Changes,
+    readonly stopForwarding: (container: string) => Promise<void>,
+  ) {}
 
   /** Whether a dead command left something behind. */
   isNeeded({ holdings, node }: Ledger): boolean {
@@ -68,6 +75,7 @@ export class Restorer {
     const noted = remember(this.kernel, ledger);
     if (noted !== ledger) this.store.write(noted);
     await endProcesses(this.kernel, holding, graceMs);
+    if ((holding.spec as Partial<ContainerSpec> | null)?.syscalls !== undefined) await this.stopForwarding(name);
     let left = undo(this.kernel, stepsToUndo(ledger, holding));
     // A process that was just killed may keep its cgroup busy for a moment.
     for (let pauseMs = 1; left.length > 0 && pauseMs < 100; pauseMs *= 4) {

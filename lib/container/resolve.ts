@@ -119,6 +119,7 @@ export function resolve(inventory: Inventory, ledger: Ledger, request: NodeReque
       devices: container.devices ?? null,
       cache: container.cache ?? cache.default,
       quiet: checker.quiet(container, path),
+      ...(container.syscalls === undefined ? {} : { syscalls: container.syscalls }),
     });
   });
 

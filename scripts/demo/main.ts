@@ -69,7 +69,7 @@ async function demo(): Promise<void> {
     const outside = (argv: readonly string[]) => argv.includes("noise") ? plainStarter(cpus) : pinned;
     settings.push(measureSetting(kernel, "outside", task, (start) => outside(start.argv)(start), pinned));
 
-    const plans = node.plan(request);
+    const plans = await node.plan(request);
     steps = plans.map(({ steps }) => formatSteps(steps.filter(({ from, to }) => from !== to))).join("\n");
     if (isRoot) {
       console.log(`2. In a container: CPU ${formatCpuList(cpus)} is the program's own, the load is in the ServiceOS`);

@@ -1,6 +1,6 @@
 import { buildCommand, type Command } from "@stricli/core";
 import type { Context } from "../context.ts";
-import { credentials } from "../flags.ts";
+import { parseUser } from "../../lib/container/user.ts";
 
 /** Flags of `nodeos exec`. */
 export interface ExecFlags {
@@ -15,7 +15,7 @@ export const command: Command<Context> = buildCommand<ExecFlags, [string, ...str
   loader: async () => (await import("./run.ts")).default,
   parameters: {
     flags: {
-      user: { kind: "parsed", parse: credentials, optional: true, brief: "Run the program as this user, UID or UID:GID (default: you)" },
+      user: { kind: "parsed", parse: parseUser, optional: true, brief: "Run the program as this user, UID or UID:GID (default: you)" },
       cwd: { kind: "parsed", parse: String, optional: true, brief: "Run the program in this directory (default: here)" },
     },
     positional: {

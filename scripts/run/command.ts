@@ -1,7 +1,8 @@
 import { buildCommand, type Command } from "@stricli/core";
 import type { Context } from "../context.ts";
 import type { ContainerFlags } from "../request.ts";
-import { containerFlags, credentials, dryRunFlag, jsonFlag } from "../flags.ts";
+import { containerFlags, dryRunFlag, jsonFlag } from "../flags.ts";
+import { parseUser } from "../../lib/container/user.ts";
 
 /** Flags of `nodeos run`. */
 export interface RunFlags extends ContainerFlags {
@@ -21,7 +22,7 @@ export const command: Command<Context> = buildCommand<RunFlags, string[], Contex
   parameters: {
     flags: {
       ...containerFlags,
-      user: { kind: "parsed", parse: credentials, optional: true, brief: "Run the program as this user, UID or UID:GID (default: you)" },
+      user: { kind: "parsed", parse: parseUser, optional: true, brief: "Run the program as this user, UID or UID:GID (default: you)" },
       cwd: { kind: "parsed", parse: String, optional: true, brief: "Run the program in this directory (default: here)" },
       dryRun: dryRunFlag,
       json: { ...jsonFlag, brief: "With --dry-run: print the plan as JSON" },

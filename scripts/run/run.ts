@@ -9,7 +9,7 @@ export default async function run(this: Context, flags: RunFlags, ...argv: strin
   const request = { containers: [requestOf(flags)] };
   if (flags.dryRun) {
     const { printPlan } = await later<typeof import("../print_plan.ts")>("print_plan");
-    return printPlan(this, (await this.node()).plan(request), flags.json);
+    return printPlan(this, await (await this.node()).plan(request), flags.json);
   }
   // Making a container looks for what dead commands left behind, under its lock.
   const node = await this.unrecoveredNode();

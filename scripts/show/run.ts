@@ -42,6 +42,7 @@ export default async function show(this: Context, flags: ShowFlags, name: string
     ["swap", spec.swap],
     ["devices", spec.devices === null ? "all" : spec.devices.join(", ") || "the harmless ones"],
     ["cache", spec.cache === null ? "shared" : `L3 ${spec.cache.l3 ?? 100} %, bandwidth ${spec.cache.memoryBandwidth ?? 100} %`],
+    ["system calls", describeSyscalls(spec)],
     ["whole node", spec.quiet.join(", ") || "nothing changed for it"],
     ["made", new Date(holding.createdAtMs).toISOString()],
     ["lives", holding.owner === null ? "until nodeos down" : `with process ${holding.owner.pid}`],
@@ -57,6 +58,12 @@ export default async function show(this: Context, flags: ShowFlags, name: string
   for (const { feature, lines } of left) for (const line of lines) this.print(`  ${feature}: ${line}`);
   if (drift.length > 0) this.print("\nDRIFTED (somebody else changed it since)");
   for (const { step, found } of drift) this.print(`  ${step.what} is ${found ?? "gone"}, and should be ${step.to}`);
+}
+
+function describeSyscalls({ name, syscalls }: ContainerSpec): string {
+  if (syscalls === undefined) return "made by its programs themselves";
+  const { profile, switches = [] } = syscalls;
+  return `${[profile, ...switches].join(", ")}; counts and times: nodeos syscalls ${name}`;
 }
 
 function describeScheduling({ scheduling }: ContainerSpec): string {

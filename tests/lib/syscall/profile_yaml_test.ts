@@ -62,7 +62,7 @@ Deno.test("YamlFile refuses large and deep files without getting lost in them", 
 });
 
 Deno.test("YamlFile carries no control characters of a file to a terminal", () => {
-  assert.doesNotMatch(message(() => new YamlFile("a: \u001b[2J: b", "x\u001b.yaml")), /\u001b/);
+  assert.ok(!message(() => new YamlFile("a: \u001b[2J: b", "x\u001b.yaml")).includes("\u001b"));
 });
 
 Deno.test("YamlFile takes any text, or refuses it by a UsageError", () => {

@@ -1,0 +1,82 @@
+/**
+ * The sidecar of one container: HTTP on the Unix socket that is its descriptor 0, for the programs of the container.
+ * The keeper of the container's system calls starts it; see `lib/sidecar/server.ts`.
+ *
+ * @module
+ */
+
+import { Agent } from "../../ffi/agent.ts";
+import { peerOf } from "../../ffi/keeper.ts";
+import { variable } from "../../ffi/library.ts";
+import { ContainerView } from "../../lib/sidecar/container.ts";
+import { type FetchApp, serve } from "../../lib/sidecar/server.ts";
+import { syscallService } from "../../lib/sidecar/service.ts";
+import { Board } from "../../lib/syscall/board.ts";
+import { policyFileName } from "../../lib/syscall/policy_file.ts";
+
+function log(error: unknown): void {
+  const text = error instanceof Error ? error.stack ?? error.message : String(error);
+  console.error(`${new Date().toISOString()} nodeos-sidecar: ${text}`);
+}
+
+function directoryOf(): string {
+  const directory = variable("NODEOS_FORWARD_DIR");
+  if (directory !== undefined) return directory;
+  throw new Error("Cannot start the sidecar: NODEOS_FORWARD_DIR is not set; the keeper starts it, with a listening socket as descriptor 0");
+}
+
+function handlersOf(args: readonly string[]): string | undefined {
+  if (args.length === 0) return undefined;
+  if (args.length === 2 && args[0] === "--handlers") return args[1];
+  throw new Error(`Cannot start the sidecar: it takes --handlers MODULE, and not ${JSON.stringify(args.join(" "))}`);
+}
+
+async function main(): Promise<void> {
+  const handlers = handlersOf(Deno.args);
+  const directory = directoryOf();
+  using board = new Board(`${directory}/board`);
+  const owner = Deno.statSync(`${directory}/sidecar.sock`).uid;
+  const container = new ContainerView(board, () => Deno.readTextFile(`${directory}/${policyFileName}`));
+  const service = syscallService(board.architecture);
+
+  const loadApp = async (): Promise<FetchApp> => {
+    const [{ createApp }, { EventLog }] = await Promise.all([
+      import("../../lib/sidecar/app.ts"),
+      import("../../lib/sidecar/event_log.ts"),
+    ]);
+    const app = createApp({ service, container, events: new EventLog(container, Date.now().toString(36)), log });
+    return (request, env) => app.fetch(request, env);
+  };
+  await using server = await serve({ fd: 0 }, {
+    service,
+    startAgent: (fd) => Agent.start(directory, fd),
+    mayChange: (fd) => [0, owner].includes(peerOf(fd).uid),
+    loadApp,
+    log,
+  });
+  await using handled = handlers === undefined ? null : await serveHandlers(directory, handlers);
+  await Promise.race([server.ended, terminated(), ...handled === null ? [] : [handled.ended]]);
+}
+
+/** Handlers in a module of the administrator's; their calls fail while none is connected. */
+async function serveHandlers(directory: string, path: string) {
+  const [{ connectHandlers }, { handlers }] = await Promise.all([
+    import("../../lib/syscall/handlers.ts"),
+    import(new URL(path, `file://${Deno.cwd()}/`).href),
+  ]);
+  return await connectHandlers(directory, handlers, { onError: log });
+}
+
+function terminated(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(signal, resolve);
+  });
+}
+
+try {
+  await main();
+  Deno.exit(0);
+} catch (error) {
+  log(error);
+  Deno.exit(1);
+}
