@@ -11,6 +11,7 @@ import { KernelRoot } from "../../ffi/kernel_root.ts";
 import { getAffinity } from "../../ffi/task.ts";
 import { chooseCpus } from "../../lib/container/choose.ts";
 import { Node } from "../../lib/container/node.ts";
+import { forwardingDirectory } from "../../lib/container/forwarding_seat.ts";
 import { holdersOf } from "../../lib/container/resolve.ts";
 import { RefusedError } from "../../lib/errors.ts";
 import { formatCpuList } from "../../lib/kernel/cpulist.ts";
@@ -19,6 +20,7 @@ import { readTopology } from "../../lib/kernel/topology.ts";
 import { formatSteps } from "../../lib/plan/step.ts";
 import { formatNs } from "../../lib/report/quantity.ts";
 import { topologySvg } from "../../lib/report/topology_svg.ts";
+import { Board } from "../../lib/syscall/board.ts";
 import { type Census, compareCensus, takeCensus } from "./census.ts";
 import { measureSetting, plainStarter, type Setting } from "./measure.ts";
 import { chooseProgram } from "./program.ts";
@@ -45,7 +47,7 @@ async function demo(): Promise<void> {
     });
   }
   const serviceCpus = inventory.onlineCpus.filter((cpu) => !cpus.includes(cpu));
-  const request = { serviceCpus, containers: [{ name: "demo", cpus }] };
+  const request = { serviceCpus, containers: [{ name: "demo", cpus, syscalls: { profile: "lean" } }] };
   const directory = Deno.makeTempDirSync({ prefix: "nodeos-demo-" });
   const task = {
     program,
@@ -62,6 +64,7 @@ async function demo(): Promise<void> {
   const before = takeCensus(kernel);
   const settings: Setting[] = [];
   let steps = "";
+  let calls = "";
   try {
     console.log(`1. Outside: program and load share CPUs ${formatCpuList(getAffinity(0))}`);
     const pinned = plainStarter();
@@ -77,6 +80,7 @@ async function demo(): Promise<void> {
       settings.push(
         measureSetting(kernel, "in the container", task, (start) => node.start("demo", start), (start) => node.start("service", start)),
       );
+      calls = describeCalls(`${forwardingDirectory(stateDirectory, "demo")}/board`);
     } else {
       console.log("2. In a container: left out, since making one takes root. It would make these changes, and put them back:\n");
       console.log(steps);
@@ -90,7 +94,7 @@ async function demo(): Promise<void> {
 
   const untouched = describeUntouched(before, takeCensus(kernel));
   const remaining = describeRemaining(settings.at(-1)!, cpus[0], isRoot);
-  console.log(`\n${resultTable(settings)}\n\n${remaining}\n\n${untouched}`);
+  console.log(`\n${resultTable(settings)}\n\n${remaining}\n\n${calls ? `${calls}\n\n` : ""}${untouched}`);
   const owners = new Map([
     ...serviceCpus.map((cpu) => [cpu, "ServiceOS"] as const),
     ...cpus.map((cpu) => [cpu, "container demo"] as const),
@@ -107,12 +111,25 @@ async function demo(): Promise<void> {
     settings,
     steps,
     remaining,
+    calls,
     untouched,
     topology: topologySvg(topology, isRoot ? owners : new Map(), { title: "CPUs and their owners" }),
     date: new Date().toISOString().slice(0, 10),
   });
   Deno.writeTextFileSync(out, page);
   console.log(`\nThe report with pictures: ${Deno.realPathSync(out)}`);
+}
+
+/** Which calls of the program the ServiceOS executed: under the profile lean, those on names of files. */
+function describeCalls(boardPath: string): string {
+  using board = new Board(boardPath, { readOnly: true });
+  const forwarded = Object.entries(board.counters()).filter(([, { forwarded }]) => forwarded > 0).sort(([, a], [, b]) =>
+    b.forwarded - a.forwarded
+  );
+  const sum = forwarded.reduce((sum, [, counter]) => sum + counter.forwarded, 0);
+  const named = forwarded.slice(0, 4).map(([name, { forwarded }]) => `${name} ${forwarded}`);
+  return `System calls: the profile lean sent ${sum} of the program's calls on names of files to the ServiceOS (${named.join(", ")}); ` +
+    "all others it made itself.";
 }
 
 /** What the CPU still had to do beside the program, by name: a container is only as quiet as what nobody moved away. */

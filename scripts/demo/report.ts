@@ -24,6 +24,8 @@ export interface DemoResult {
   readonly steps: string;
   /** What still ran on the container's CPU, by name. */
   readonly remaining: string;
+  /** Which system calls went to the ServiceOS; empty without a container. */
+  readonly calls: string;
   /** What was left alone, and whether it is as it was. */
   readonly untouched: string;
   /** A picture of the machine, as an SVG document. */
@@ -119,6 +121,7 @@ export function demoPage(result: DemoResult): string {
           { kind: "svg", svg: charts.timeline, caption: "Each mark is a time when the CPU was elsewhere: when, and for how long" },
           { kind: "svg", svg: charts.histogram, caption: "How often absences of each length occurred" },
           { kind: "text", text: result.remaining },
+          ...(result.calls ? [{ kind: "text", text: result.calls } as const] : []),
         ],
       },
       {
