@@ -29,16 +29,27 @@ export const LaunchLayout = struct({
   envc: "u32",
   cwd: "u32",
   search: "u32",
-  reserved: "u32",
+  filter: "u32",
+  filterCount: "u32",
+  control: "u32",
   sched: "u64[7]",
   cpus: "u64[64]",
   nodes: "u64[16]",
 });
 
 /** `struct nodeos_launched`. */
-export const LaunchedLayout = struct({ pid: "i32", pidfd: "i32", step: "i32", error: "i32", execNs: "i64" });
+export const LaunchedLayout = struct({ pid: "i32", pidfd: "i32", step: "i32", error: "i32", execNs: "i64", listener: "i32" });
 
-const flagBits = { affinity: 1, sched: 2, mempolicy: 4, credentials: 8, dieWithParent: 16, forwardSignals: 32, addEnv: 64 } as const;
+const flagBits = {
+  affinity: 1,
+  sched: 2,
+  mempolicy: 4,
+  credentials: 8,
+  dieWithParent: 16,
+  forwardSignals: 32,
+  addEnv: 64,
+  noNewPrivileges: 128,
+} as const;
 const steps = [
   "",
   "read the request",
@@ -50,9 +61,27 @@ const steps = [
   "connect standard input and output",
   "set user and group",
   "enter the working directory",
+  "install the system-call filter",
+  "hand the system calls to the forwarder",
   "execute",
 ] as const;
 const stepExec = steps.indexOf("execute");
+
+/** What would be right, by step and error. */
+const remedies: Partial<Record<typeof steps[number], Readonly<Record<string, string>>>> = {
+  "install the system-call filter": {
+    EBUSY: "this process is under a forwarding filter itself, and the kernel allows one of them",
+    EOPNOTSUPP: "forwarding needs Linux 5.19 or later",
+  },
+  "hand the system calls to the forwarder": {
+    ECONNREFUSED: "its keeper does not run",
+    ENOENT: "its keeper does not run",
+    EPERM: "for another user's program it needs CAP_SYS_PTRACE",
+  },
+};
+
+/** `sizeof(struct sock_filter)`. */
+const instructionBytes = 8;
 
 /** In `stdio` of a {@link LaunchRequest}: `/dev/null`, instead of a descriptor of ours. */
 export const stdioNull = -2;
@@ -90,6 +119,24 @@ export interface LaunchRequest {
    * stand for their program; one program at a time.
    */
   readonly forwardSignals?: boolean;
+  /** Filter of the program's system calls, and of all that it starts. */
+  readonly filter?: LaunchFilter;
+}
+
+/** A seccomp filter, in force from the program's first instruction until the last process under it has ended. */
+export interface LaunchFilter {
+  /** Instructions as an array of `struct sock_filter`; they have to let execve and exit through. */
+  readonly program: Uint8Array;
+  /**
+   * Control socket of the keeper (`native/board.h`), which gets the listener of a filter that notifies. Somebody serves the
+   * calls then from the first one on. Without it the listener is in {@link Launched}.
+   */
+  readonly control?: string;
+  /**
+   * Executing a program gives nobody more privileges any more: setuid is without effect. Without CAP_SYS_ADMIN of ours the
+   * kernel allows no filter otherwise, and it is so in any case.
+   */
+  readonly noNewPrivileges?: boolean;
 }
 
 /** A running program. `pidfd` is consumed by {@link wait} or {@link waitAsync}. */
@@ -100,6 +147,11 @@ export interface Launched {
   readonly pidfd: number;
   /** From the clone call to the successful exec, in nanoseconds. */
   readonly execNs: number;
+  /**
+   * Descriptor of the filter's listener, close-on-exec; only when the filter notifies and no keeper has it. Notified calls
+   * wait until somebody serves it, and fail with ENOSYS once it is closed.
+   */
+  readonly listener?: number;
 }
 
 /** The kernel refused one step on the way to the program; no process is left. */
@@ -120,10 +172,11 @@ export class LaunchError extends Error {
    */
   constructor(readonly step: string, readonly program: string, readonly errno: number) {
     const { code, words } = errnoText(errno);
+    const remedy = remedies[step as typeof steps[number]]?.[code];
     super(
       `Cannot ${step === "execute" ? "execute" : `start ${JSON.stringify(program)}: cannot ${step}`}${
         step === "execute" ? ` ${JSON.stringify(program)}` : ""
-      }: ${code} (${words.toLowerCase()})`,
+      }: ${code} (${words.toLowerCase()})${remedy === undefined ? "" : `; ${remedy}`}`,
     );
     this.code = code;
     this.exitCode = step !== "execute" ? 125 : code === "ENOENT" ? 127 : 126;
@@ -135,14 +188,16 @@ export class LaunchError extends Error {
  *
  * @throws {LaunchError} If a step is refused; then no process is left.
  * @throws {TypeError} If an argument holds a NUL byte.
+ * @throws {RangeError} If a filter is no whole number of instructions.
  */
 export function launch(request: LaunchRequest): Launched {
   const bytes = encode(request);
   const answer = new Uint8Array(LaunchedLayout.size);
   coreLibrary().nodeos_launch(byValue(bytes.length), bytes, answer);
-  const [pid, pidfd, step, error] = new Int32Array(answer.buffer);
+  const [pid, pidfd, step, error, , , listener] = new Int32Array(answer.buffer);
   if (error !== 0) throw new LaunchError(steps[step === 0 ? stepExec : step], request.argv[0], error);
-  return { pid, pidfd, execNs: Number(new BigInt64Array(answer.buffer)[2]) };
+  const launched = { pid, pidfd, execNs: Number(new BigInt64Array(answer.buffer)[2]) };
+  return listener < 0 ? launched : { ...launched, listener };
 }
 
 function encode(request: LaunchRequest): Uint8Array<ArrayBuffer> {
@@ -157,6 +212,12 @@ function encode(request: LaunchRequest): Uint8Array<ArrayBuffer> {
     }
     return start;
   };
+  // First of all, where it is aligned.
+  const filter = request.filter === undefined ? 0 : end;
+  if (request.filter) {
+    strings.push(request.filter.program);
+    end += request.filter.program.length;
+  }
   const variables = request.env === undefined ? request.addEnv : { ...request.env, ...request.addEnv };
   const environment = variables && Object.entries(variables).map(([name, value]) => `${name}=${value}`);
   // The words before `sched`, in the order of LaunchLayout: one assignment costs a tenth of twenty named ones.
@@ -177,6 +238,9 @@ function encode(request: LaunchRequest): Uint8Array<ArrayBuffer> {
     environment?.length ?? 0,
     request.cwd === undefined ? 0 : put(request.cwd),
     request.search === undefined ? 0 : put(request.search),
+    filter,
+    filter === 0 ? 0 : instructionCount(request.filter!.program),
+    request.filter?.control === undefined ? 0 : put(request.filter.control),
   ];
   const bytes = new Uint8Array(end);
   new Int32Array(bytes.buffer, 0, words.length).set(words);
@@ -191,10 +255,16 @@ function encode(request: LaunchRequest): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-function flagsOf({ cpus, scheduling, memory, credentials, dieWithParent, forwardSignals, env, addEnv }: LaunchRequest): number {
+function instructionCount(program: Uint8Array): number {
+  if (program.length % instructionBytes === 0) return program.length / instructionBytes;
+  throw new RangeError(`Cannot install a system-call filter of ${program.length} bytes: an instruction has ${instructionBytes}`);
+}
+
+function flagsOf({ cpus, scheduling, memory, credentials, dieWithParent, forwardSignals, env, addEnv, filter }: LaunchRequest): number {
   return (cpus ? flagBits.affinity : 0) | (scheduling ? flagBits.sched : 0) | (memory ? flagBits.mempolicy : 0) |
     (credentials ? flagBits.credentials : 0) | (dieWithParent ? flagBits.dieWithParent : 0) |
-    (forwardSignals ? flagBits.forwardSignals : 0) | (env === undefined && addEnv !== undefined ? flagBits.addEnv : 0);
+    (forwardSignals ? flagBits.forwardSignals : 0) | (env === undefined && addEnv !== undefined ? flagBits.addEnv : 0) |
+    (filter?.noNewPrivileges ? flagBits.noNewPrivileges : 0);
 }
 
 /** Where the threads of a program are placed while it is waited for: one CPU each, since nothing balances them. */

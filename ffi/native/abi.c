@@ -26,12 +26,14 @@ static const int32_t launch_fields[] = {
         FIELD(nodeos_launch, uid), FIELD(nodeos_launch, gid), FIELD(nodeos_launch, memory_mode), FIELD(nodeos_launch, cgroup),
         FIELD(nodeos_launch, tasks), FIELD(nodeos_launch, task_count), FIELD(nodeos_launch, argv), FIELD(nodeos_launch, argc),
         FIELD(nodeos_launch, envp), FIELD(nodeos_launch, envc), FIELD(nodeos_launch, cwd), FIELD(nodeos_launch, search),
-        FIELD(nodeos_launch, reserved), FIELD(nodeos_launch, sched), FIELD(nodeos_launch, cpus), FIELD(nodeos_launch, nodes),
+        FIELD(nodeos_launch, filter), FIELD(nodeos_launch, filter_count), FIELD(nodeos_launch, control),
+        FIELD(nodeos_launch, sched), FIELD(nodeos_launch, cpus), FIELD(nodeos_launch, nodes),
 };
 
 static const int32_t launched_fields[] = {
         sizeof(struct nodeos_launched), FIELD(nodeos_launched, pid), FIELD(nodeos_launched, pidfd),
         FIELD(nodeos_launched, step), FIELD(nodeos_launched, error), FIELD(nodeos_launched, exec_ns),
+        FIELD(nodeos_launched, listener),
 };
 
 static const int32_t noise_fields[] = {

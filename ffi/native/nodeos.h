@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /* Raised whenever a prototype, a structure or a meaning below changes; ffi/mod.ts compares it when it loads us. */
-#define NODEOS_ABI 1
+#define NODEOS_ABI 2
 
 #define NODEOS_EXPORT __attribute__((visibility("default")))
 
@@ -94,7 +94,7 @@ NODEOS_EXPORT int32_t nodeos_syscall_probe(int32_t which);
  * not leave a byte of ret_reply free. */
 NODEOS_EXPORT int32_t nodeos_ask(const char *socket_path, const char *request, uint8_t *ret_reply, int32_t size);
 
-/* --- launch.c: a program born where it belongs -------------------------------------------------------------------- */
+/* --- launch.c, birth.c, filter.c, handover.c: a program born where it belongs ------------------------------------ */
 
 enum nodeos_launch_flag {
         NODEOS_LAUNCH_AFFINITY = 1,        /* apply cpus */
@@ -105,7 +105,9 @@ enum nodeos_launch_flag {
         NODEOS_LAUNCH_FORWARD_SIGNALS = 32, /* pass on to the program what other processes signal to us, until
                                              * nodeos_wait has seen its end; what the terminal sends reaches it by
                                              * itself, in our process group. One program at a time. */
-        NODEOS_LAUNCH_ADD_ENV = 64          /* envp is added to our own environment, and wins over it */
+        NODEOS_LAUNCH_ADD_ENV = 64,         /* envp is added to our own environment, and wins over it */
+        NODEOS_LAUNCH_NO_NEW_PRIVILEGES = 128 /* with a filter: the program and what it starts gain no privileges by
+                                               * executing, so that setuid is without effect */
 };
 
 /* In stdio: /dev/null, instead of a descriptor of ours. */
@@ -123,8 +125,20 @@ enum nodeos_launch_step {
         NODEOS_STEP_STDIO,
         NODEOS_STEP_CREDENTIALS,
         NODEOS_STEP_CWD,
+        NODEOS_STEP_FILTER,
+        NODEOS_STEP_HANDOVER,
         NODEOS_STEP_EXEC
 };
+
+/* The filter is the last thing before the program. It has to let execve and exit through. Without CAP_SYS_ADMIN, which
+ * another user (uid) keeps for that from us until the program is executed, the kernel demands
+ * NODEOS_LAUNCH_NO_NEW_PRIVILEGES, and it is as if it were given.
+ *
+ * A filter that returns SECCOMP_RET_USER_NOTIF has a listener, and a signal breaks into none of its calls once it was
+ * received (SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV; -EOPNOTSUPP before Linux 5.19). With `control`, the keeper at that
+ * socket has the listener and has answered (board.h, NODEOS_CONTROL_LISTEN) before the program's first instruction;
+ * otherwise it is in ret_launched, and notified calls wait until somebody serves it. A filter without one leaves
+ * `control` alone. The scheduling is set after a filter with a listener. */
 
 /* Strings are offsets into the request, from its first byte; 0 means absent. argv, envp and tasks are runs of
  * NUL-terminated strings, counted. Without envp the child gets our own environment. */
@@ -144,7 +158,9 @@ struct nodeos_launch {
         uint32_t envc;
         uint32_t cwd;
         uint32_t search; /* where to look for argv[0] when it has no slash; absent: our own PATH */
-        uint32_t reserved;
+        uint32_t filter; /* array of struct sock_filter, at a multiple of 8 */
+        uint32_t filter_count;
+        uint32_t control; /* path of the keeper's control socket */
         struct nodeos_sched_attr sched;
         uint64_t cpus[NODEOS_CPU_WORDS];
         uint64_t nodes[NODEOS_NODE_WORDS];
@@ -156,6 +172,7 @@ struct nodeos_launched {
         int32_t step;  /* enum nodeos_launch_step: what failed */
         int32_t error; /* its errno; 0 when the program runs */
         int64_t exec_ns; /* from the clone call to the successful exec */
+        int32_t listener; /* of the filter, close-on-exec, for the caller to close; -1 when the keeper has it, or there is none */
 };
 
 /* Starts a program. Returns 0 when it was executed, or -errno with ret_launched->step saying what was refused; then
@@ -219,6 +236,41 @@ NODEOS_EXPORT int32_t nodeos_device_filter_read(const char *cgroup, uint8_t *ret
 /* Replaces our filter on a cgroup by a program of instructions of struct bpf_insn, the first two of which refer to a map
  * that is made to hold `text`; with size 0, by none. Filters of others stay. Returns 0, or -errno. */
 NODEOS_EXPORT int32_t nodeos_device_filter_write(const char *cgroup, const uint8_t *program, int32_t size, const char *text);
+
+/* --- keeper.c: talking to the keeper of a container's system calls (board.h says what) ------------------------------ */
+
+/* Makes the keeper's control socket: listening, at a path where nothing is, open to its owner alone. Returns it, or -errno. */
+NODEOS_EXPORT int32_t nodeos_keeper_listen(const char *path);
+
+/* What nodeos_keeper_file opens. */
+enum nodeos_keeper_file_kind {
+        NODEOS_KEEPER_BOARD = 0, /* a file that is there, to read and write */
+        NODEOS_KEEPER_LOG = 1    /* to append to; made when it is not there, for its owner alone */
+};
+
+/* Opens a file for a program that is launched with it as standard input or output; no link is followed. Returns the
+ * descriptor, which a launched program gets by stdio only, or -errno. */
+NODEOS_EXPORT int32_t nodeos_keeper_file(const char *path, int32_t kind);
+/* Asks the keeper at a control socket for something, with send_fd unless that is negative, and waits up to 5 s for the
+ * answer. kind is an enum nodeos_control_kind. Returns the keeper's answer, or -errno: -ENOENT or -ECONNREFUSED when there
+ * is no keeper, -ETIMEDOUT, -ECONNRESET when it ended. *ret_fd becomes the descriptor that came with the answer, or -1;
+ * without ret_fd none is taken. */
+NODEOS_EXPORT int32_t nodeos_keeper_call(const char *path, int32_t kind, int32_t send_fd, int32_t *ret_fd);
+/* Sends a call frame to an agent, and reads the answer frame into ret_answer. Returns the byte count, or -errno: -EAGAIN
+ * when the answer did not begin within timeout_us, and nodeos_agent_wait has to fetch it; -EPIPE when the agent is gone;
+ * -EMSGSIZE for a frame, or room for an answer, of an impossible size. After any error but -EAGAIN and -EMSGSIZE for the
+ * frame, the agent is of no use any more. One thread at a time. */
+NODEOS_EXPORT int32_t nodeos_agent_call(int32_t fd, const uint8_t *frame, int32_t frame_size, uint8_t *ret_answer,
+                                        int32_t answer_size, int32_t timeout_us);
+/* Blocks until the agent answers. nodeos_shutdown from another thread ends it, with -EPIPE. */
+NODEOS_EXPORT int32_t nodeos_agent_wait(int32_t fd, uint8_t *ret_answer, int32_t answer_size);
+/* Makes two connected stream sockets. */
+NODEOS_EXPORT int32_t nodeos_socketpair(int32_t *ret_fds);
+/* Who connected to a Unix socket: fills ret_ids with uid, gid and process id. */
+NODEOS_EXPORT int32_t nodeos_peer_uid(int32_t fd, uint32_t *ret_ids);
+/* Ends both directions of a socket. */
+NODEOS_EXPORT int32_t nodeos_shutdown(int32_t fd);
+NODEOS_EXPORT int32_t nodeos_close(int32_t fd);
 
 /* --- noise.c ------------------------------------------------------------------------------------------------------ */
 

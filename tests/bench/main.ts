@@ -1,5 +1,5 @@
 /**
- * Benchmarks beside their rivals: `deno task bench [launch|noise|plan...] [--out FILE]`.
+ * Benchmarks beside their rivals: `deno task bench [forward|launch|noise|plan...] [--out FILE]`.
  *
  * @module
  */
@@ -7,12 +7,18 @@
 import { parseArgs } from "node:util";
 import { KernelRoot } from "../../ffi/kernel_root.ts";
 import { readTopology } from "../../lib/kernel/topology.ts";
+import { benchForward } from "./forward.ts";
 import { benchLaunch } from "./launch.ts";
 import { benchNoise } from "./noise.ts";
 import { benchPlan } from "./plan.ts";
 import { describe, type Group } from "./measure.ts";
 
-const benches: Readonly<Record<string, () => Group[] | Promise<Group[]>>> = { launch: benchLaunch, noise: benchNoise, plan: benchPlan };
+const benches: Readonly<Record<string, () => Group[] | Promise<Group[]>>> = {
+  forward: benchForward,
+  launch: benchLaunch,
+  noise: benchNoise,
+  plan: benchPlan,
+};
 
 const { values, positionals } = parseArgs({ options: { out: { type: "string" } }, allowPositionals: true });
 const names = positionals.length > 0 ? positionals : Object.keys(benches);

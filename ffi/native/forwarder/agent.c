@@ -1,0 +1,114 @@
+/* The agent: executes calls of one peer, with the rights of that peer and nothing else of ours. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "agent.h"
+
+/* Calls that the forwarder does not execute for others, because they are about the caller's own process: an agent is such
+ * a process. Nothing that makes, ends or signals processes, maps memory or waits for several descriptors. */
+static const uint16_t own_calls[] = {
+        SYS_lseek,  SYS_close,  SYS_dup,     SYS_chdir,  SYS_fchdir,  SYS_umask,  SYS_getcwd, SYS_uname,
+        SYS_getpid, SYS_gettid, SYS_getppid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid,
+};
+
+static int receive(int fd, uint8_t *ret_data, size_t size) {
+        while (size > 0) {
+                ssize_t n = recv(fd, ret_data, size, 0);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        return -1;
+                ret_data += n;
+                size -= (size_t) n;
+        }
+        return 0;
+}
+
+static int send_all(int fd, const uint8_t *data, size_t size) {
+        while (size > 0) {
+                ssize_t n = send(fd, data, size, MSG_NOSIGNAL);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -1;
+                data += n;
+                size -= (size_t) n;
+        }
+        return 0;
+}
+
+static int is_own_call(uint32_t number) {
+        for (size_t i = 0; i < sizeof(own_calls) / sizeof(*own_calls); i++)
+                if (own_calls[i] == number)
+                        return 1;
+        return 0;
+}
+
+static int may_execute(const struct nodeos_row *row, uint32_t number) {
+        if (row->flags & (NODEOS_ROW_NAMESPACE | NODEOS_ROW_IDENTITY) || memchr(row->kinds, NODEOS_ARGUMENT_POINTER, sizeof(row->kinds)))
+                return 0;
+        return row->flags & NODEOS_ROW_FORWARDABLE || is_own_call(number);
+}
+
+/* Executes the call of a frame, unless something speaks against it. Fills in the outcome for the counters, 0: no call. */
+static int64_t execute(const struct nodeos_board *board, const struct nodeos_call_frame *frame, struct request *request,
+                       uint32_t *ret_outcome) {
+        const uint8_t *base = (const uint8_t *) board;
+        const uint64_t *a = request->arguments;
+        uint32_t policy;
+        int64_t result;
+
+        memset(request, 0, sizeof(*request));
+        *ret_outcome = 0;
+        if (frame->call >= NODEOS_BOARD_CALLS)
+                return -ENOSYS;
+        memcpy(&request->row, base + NODEOS_BOARD_ROWS_AT + frame->call * sizeof(request->row), sizeof(request->row));
+        policy = __atomic_load_n((const uint32_t *) (base + NODEOS_BOARD_POLICY_AT) + frame->call, __ATOMIC_RELAXED);
+        if ((policy & 0xffff) == NODEOS_ACTION_DENY) {
+                *ret_outcome = TALLY_DENIED;
+                return -(int64_t) (policy >> 16);
+        }
+        /* A handler speaks to the forwarder only. */
+        *ret_outcome = TALLY_RETURNED;
+        if ((policy & 0xffff) == NODEOS_ACTION_HANDLE || !may_execute(&request->row, frame->call))
+                return -ENOSYS;
+        result = request_prepare(request, frame);
+        if (result < 0)
+                return result;
+        *ret_outcome = TALLY_FORWARDED;
+        result = syscall(frame->call, a[0], a[1], a[2], a[3], a[4], a[5]);
+        if (result >= 0)
+                return result;
+        *ret_outcome |= TALLY_FAILED;
+        return -errno;
+}
+
+_Noreturn void agent_run(const struct nodeos_board *board, int socket, const struct identity *identity, int32_t pid) {
+        const struct nodeos_call_frame *frame = (const struct nodeos_call_frame *) agent_room.frame;
+        int32_t error = agent_become(identity, pid);
+
+        if (send_all(socket, (const uint8_t *) &error, sizeof(error)) < 0 || error < 0)
+                _exit(1);
+        /* A frame of no possible size: nobody knows where the next one begins. */
+        while (receive(socket, agent_room.frame, sizeof(*frame)) == 0 && frame->size >= sizeof(*frame) && frame->size <= NODEOS_FRAME_MAX &&
+               receive(socket, agent_room.frame + sizeof(*frame), frame->size - sizeof(*frame)) == 0) {
+                int64_t start_ns = keeper_now_ns(), value;
+                struct tally tally = { .call = frame->call };
+                struct request request;
+
+                value = execute(board, frame, &request, &tally.outcome);
+                tally.ns = (uint64_t) (keeper_now_ns() - start_ns);
+                /* The counters may miss one when their reader is slow; the peer does not wait for it. */
+                if (tally.outcome)
+                        (void) !write(AGENT_TALLY, &tally, sizeof(tally));
+                if (send_all(socket, agent_room.answer, request_answer(&request, frame, value)) < 0)
+                        break;
+        }
+        _exit(0);
+}

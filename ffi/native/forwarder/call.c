@@ -1,0 +1,293 @@
+/* One call, from its receipt to its answer. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "serve.h"
+
+static const struct nodeos_row row_of_unknown;
+
+int notify(const struct worker *worker, unsigned long request, void *argument) {
+        int result;
+
+        do
+                result = ioctl(worker->listener, request, argument);
+        while (result < 0 && errno == EINTR);
+        return result < 0 ? -errno : result;
+}
+
+bool call_is_valid(const struct worker *worker, const struct call *call) {
+        uint64_t id = call->id;
+
+        return notify(worker, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+}
+
+int call_answer(struct worker *worker, struct call *call, int64_t result) {
+        struct seccomp_notif_resp response = { .id = call->id };
+
+        if (result < 0 && result > -4096)
+                response.error = (int32_t) result;
+        else
+                response.val = result;
+        call->failed_with = -response.error;
+        journal_result(worker, result);
+        return notify(worker, SECCOMP_IOCTL_NOTIF_SEND, &response) < 0 ? STEP_GONE : STEP_ON;
+}
+
+/* The caller executes it itself. What we know of it may then be over. */
+static int hand_back(struct worker *worker, struct call *call) {
+        struct seccomp_notif_resp response = { .id = call->id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE };
+
+        journal_state(worker, NODEOS_JOURNAL_RECEIVED);
+        caller_may_change(worker, call);
+        return notify(worker, SECCOMP_IOCTL_NOTIF_SEND, &response) < 0 ? STEP_GONE : STEP_ON;
+}
+
+int call_give(struct worker *worker, const struct call *call, int fd, uint32_t flags, int64_t *ret_result) {
+        struct seccomp_notif_addfd gift = { .id = call->id, .srcfd = (uint32_t) fd, .newfd_flags = flags };
+        int result = notify(worker, SECCOMP_IOCTL_NOTIF_ADDFD, &gift);
+
+        /* Before the caller goes on: an open copy of ours would be in the way of leases and of unmounting. */
+        close(fd);
+        /* What cannot be given (O_PATH) has to be made by the caller. */
+        if (result == -EBADF)
+                return STEP_BACK;
+        *ret_result = result;
+        return result == -ENOENT ? STEP_GONE : STEP_ON;
+}
+
+/* access(2) asks for the real user, whom become_caller made the file-system user: the kernel shall ask for that one. */
+static long execute_access(const struct call *call) {
+        const struct argument *a = call->arguments;
+
+#ifdef SYS_access
+        if (call->number == SYS_access)
+                return syscall(SYS_faccessat2, AT_FDCWD, a[0].value, a[1].value, AT_EACCESS);
+#endif
+        return syscall(SYS_faccessat2, a[0].value, a[1].value, a[2].value,
+                       AT_EACCESS | (call->number == SYS_faccessat2 ? (int) a[3].value : 0));
+}
+
+static bool asks_for_real_user(const struct call *call) {
+        return call->row->flags & NODEOS_ROW_ACCESS && !(call->number == SYS_faccessat2 && call->given[3] & AT_EACCESS);
+}
+
+/* Executes as the worker is now. Returns a step. */
+static int execute_now(const struct worker *worker, struct call *call, int64_t *ret_result) {
+        const struct argument *a = call->arguments;
+        long result;
+
+        if (call->row->flags & NODEOS_ROW_OPENS)
+                return open_execute(&worker->skin, call, ret_result);
+        do
+                if (call->row->flags & NODEOS_ROW_ACCESS)
+                        result = execute_access(call);
+                else
+                        result = syscall(call->number, a[0].value, a[1].value, a[2].value, a[3].value, a[4].value, a[5].value);
+        while (result < 0 && errno == EINTR);
+        *ret_result = result < 0 ? -errno : result;
+        return STEP_ON;
+}
+
+/* Whether somebody else can execute it at all. */
+static bool is_forwardable(const struct nodeos_row *row) {
+        for (int i = 0; i < 6; i++)
+                if (row->kinds[i] >= NODEOS_ARGUMENT_POINTER)
+                        return false;
+        return row->flags & NODEOS_ROW_FORWARDABLE;
+}
+
+/* Everything that happens before: who calls, with what. Returns a step. */
+static int prepare(struct worker *worker, struct call *call, struct caller **ret_caller) {
+        uint32_t flags = call->row->flags;
+        int step;
+
+        if (!is_forwardable(call->row) || become_self(worker) != STEP_ON)
+                return STEP_BACK;
+        step = caller_find(worker, call, ret_caller);
+        if (step == STEP_ON && flags & NODEOS_ROW_LIMITED && caller_has_file_limit(call->tid))
+                step = STEP_BACK;
+        if (step == STEP_ON)
+                step = arguments_read(worker, call);
+        if (step == STEP_ON && flags & NODEOS_ROW_OPENS)
+                step = open_prepare(call);
+        if (step == STEP_ON && flags & NODEOS_ROW_CREATES && (!(flags & NODEOS_ROW_OPENS) || open_creates(call)))
+                step = caller_read_umask(worker, *ret_caller);
+        if (step == STEP_ON)
+                step = descriptors_take(call, *ret_caller);
+        return step;
+}
+
+/* Nothing was written, or not all: as if it had not been read, so that the caller can do it itself. */
+static int take_back(struct call *call) {
+        for (int i = 0; i < 6 && call->position >= 0; i++)
+                if (call->row->kinds[i] == NODEOS_ARGUMENT_FD && call->taken[i] >= 0)
+                        lseek(call->taken[i], call->position, SEEK_SET);
+        return call->row->flags & (NODEOS_ROW_REPEATABLE | NODEOS_ROW_DATA) ? STEP_BACK : -EFAULT;
+}
+
+/* Hands over what a call that succeeded has produced. Returns a step; ret_result is what to answer. */
+static int deliver(struct worker *worker, struct call *call, int64_t *ret_result) {
+        int result, descriptor = (int) *ret_result;
+
+        if (call->row->flags & NODEOS_ROW_DESCRIPTOR) {
+                uint32_t flags = call->row->flags & NODEOS_ROW_OPENS ? call->how.flags & O_CLOEXEC
+                                 : fcntl(descriptor, F_GETFD) > 0    ? O_CLOEXEC
+                                                                     : 0;
+
+                descriptors_close(call);
+                return call_give(worker, call, descriptor, flags, ret_result);
+        }
+        if (!call->has_room)
+                return STEP_ON;
+        if (become_self(worker) != STEP_ON)
+                return STEP_BACK;
+        result = arguments_write(worker, call, *ret_result);
+        if (result < 0) {
+                result = take_back(call);
+                if (result < 0) {
+                        *ret_result = result;
+                        result = STEP_ON;
+                }
+        }
+        return result;
+}
+
+/* A call that names nothing and yields a number, as sync does: it is the same whoever executes it. */
+static bool is_impersonal(const struct nodeos_row *row) {
+        for (int i = 0; i < 6; i++)
+                if (row->kinds[i] != NODEOS_ARGUMENT_NONE)
+                        return false;
+        return !(row->flags & ~(NODEOS_ROW_FORWARDABLE | NODEOS_ROW_REPEATABLE)) && row->flags & NODEOS_ROW_FORWARDABLE;
+}
+
+int call_execute(struct worker *worker, struct call *call, int64_t *ret_result) {
+        struct caller *caller;
+        bool moved;
+        int step;
+
+        if (is_impersonal(call->row)) {
+                journal_state(worker, NODEOS_JOURNAL_RUNNING);
+                return execute_now(worker, call, ret_result);
+        }
+        step = prepare(worker, call, &caller);
+        moved = call->cwd >= 0;
+
+        if (step == STEP_ON && !call_is_valid(worker, call))
+                step = STEP_GONE;
+        if (step == STEP_ON) {
+                if (call->row->flags & NODEOS_ROW_CREATES)
+                        become_umask(worker, caller->identity->umask);
+                step = become_caller(worker, caller->identity, asks_for_real_user(call));
+        }
+        if (step == STEP_ON) {
+                journal_state(worker, NODEOS_JOURNAL_RUNNING);
+                step = execute_now(worker, call, ret_result);
+        }
+        if (moved && fchdir(worker->root) < 0)
+                step = STEP_BACK;
+        /* Some file systems (FUSE) look at who we really are, and security modules may: let the caller be refused itself. */
+        if (step == STEP_ON && (*ret_result == -EACCES || *ret_result == -EPERM))
+                step = STEP_BACK;
+        if (step == STEP_ON && *ret_result >= 0)
+                step = deliver(worker, call, ret_result);
+        descriptors_close(call);
+        return step;
+}
+
+static int errno_of(uint32_t policy) {
+        int error = (int) (policy >> 16);
+
+        return error > 0 && error < 4096 ? error : EPERM;
+}
+
+/* Does what the policy says. Returns the outcome. */
+static enum outcome decide(struct worker *worker, struct call *call) {
+        uint32_t policy = call->number < NODEOS_BOARD_CALLS ? board_policy(call->number) : NODEOS_ACTION_ALLOW;
+        enum outcome outcome = OUTCOME_ALLOWED;
+        int64_t result = 0;
+        int step = STEP_BACK;
+
+        switch (policy & 0xffff) {
+        case NODEOS_ACTION_FORWARD:
+                step = call_execute(worker, call, &result);
+                outcome = step == STEP_BACK ? OUTCOME_RETURNED : OUTCOME_FORWARDED;
+                break;
+        case NODEOS_ACTION_DENY:
+                result = -errno_of(policy);
+                counters_refuse(worker->pool, call, errno_of(policy));
+                step = STEP_ON;
+                outcome = OUTCOME_DENIED;
+                break;
+        case NODEOS_ACTION_HANDLE:
+                step = handler_ask(worker, call, &result);
+                outcome = OUTCOME_HANDLED;
+                break;
+        case NODEOS_ACTION_RECORD:
+                record_paths(worker, call);
+                break;
+        }
+        /* A number of another architecture: the filter should have refused it. */
+        if (call->number == UINT32_MAX) {
+                result = -ENOSYS;
+                step = STEP_ON;
+                outcome = OUTCOME_DENIED;
+        }
+        /* Not found is not gone: who still waits gets its call back. */
+        if (step == STEP_GONE || (step == STEP_ON ? call_answer(worker, call, result) : hand_back(worker, call)) == STEP_GONE)
+                return hand_back(worker, call) == STEP_ON ? OUTCOME_RETURNED : OUTCOME_STALE;
+        return outcome;
+}
+
+static void begin(struct call *call) {
+        call->row = call->number < NODEOS_BOARD_CALLS ? board_row(call->number) : &row_of_unknown;
+        call->cwd = -1;
+        call->position = -1;
+        call->is_read = call->has_room = false;
+        call->failed_with = 0;
+        for (int i = 0; i < 6; i++)
+                call->taken[i] = -1;
+}
+
+static void end(struct worker *worker, struct call *call, enum outcome outcome) {
+        worker->idle_ns = clock_ns();
+        journal_done(worker);
+        counters_add(call, outcome, worker->idle_ns);
+        become_self(worker);
+}
+
+void call_run(struct worker *worker, struct call *call) {
+        begin(call);
+        end(worker, call, decide(worker, call));
+}
+
+/* Whether a call that may have been executed can be executed once more. */
+static bool repeats(struct worker *worker, struct call *call) {
+        if (!(call->row->flags & NODEOS_ROW_REPEATABLE))
+                return false;
+        if (!(call->row->flags & NODEOS_ROW_OPENS))
+                return true;
+        return arguments_read(worker, call) == STEP_ON && open_prepare(call) == STEP_ON && open_repeats(call);
+}
+
+void call_adopt(struct worker *worker) {
+        struct call call;
+        enum nodeos_journal_state state = journal_load(worker, &call);
+        int64_t result = state == NODEOS_JOURNAL_ANSWERED ? worker->journal->result : -EIO;
+        enum outcome outcome = OUTCOME_STALE;
+
+        if (state == NODEOS_JOURNAL_FREE)
+                return;
+        begin(&call);
+        if (call_is_valid(worker, &call)) {
+                if (state == NODEOS_JOURNAL_RECEIVED || (state == NODEOS_JOURNAL_RUNNING && repeats(worker, &call)))
+                        outcome = decide(worker, &call);
+                else if (call_answer(worker, &call, result) == STEP_ON)
+                        outcome = state == NODEOS_JOURNAL_HANDED ? OUTCOME_HANDLED : OUTCOME_FORWARDED;
+        }
+        end(worker, &call, outcome);
+}

@@ -1,0 +1,167 @@
+/* open and its kin. All are executed as openat2, which does the same and can refuse magic links: the links below
+ * /proc/PID/fd and their like, which would lead to what this process has open. Who meets one opens by itself. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "serve.h"
+
+/* Of the kernel, where the C library has 0. */
+#if defined(__aarch64__)
+#define LARGE_FILE 0400000
+#else
+#define LARGE_FILE 0100000
+#endif
+
+/* What open and openat look at; openat2 refuses the rest, they ignore it. */
+#define KNOWN_FLAGS \
+        (O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_DSYNC | O_ASYNC | O_DIRECT | LARGE_FILE | \
+         O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | O_TMPFILE)
+#define TMPFILE_ALONE (O_TMPFILE & ~O_DIRECTORY)
+
+/* Where the arguments of a call are; openat2 has neither flags nor mode, but a structure. */
+struct form {
+        int path, flags, mode, how;
+};
+
+static bool form_of(uint32_t number, struct form *ret_form) {
+        switch (number) {
+#ifdef SYS_open
+        case SYS_open:
+                *ret_form = (struct form){ 0, 1, 2, -1 };
+                return true;
+        case SYS_creat:
+                *ret_form = (struct form){ 0, -1, 1, -1 };
+                return true;
+#endif
+        case SYS_openat:
+                *ret_form = (struct form){ 1, 2, 3, -1 };
+                return true;
+        case SYS_openat2:
+                *ret_form = (struct form){ 1, -1, -1, 2 };
+                return true;
+        default:
+                return false;
+        }
+}
+
+/* Whether the row says of the arguments what the form relies on. */
+static bool row_fits(const struct nodeos_row *row, const struct form *form) {
+        return row->kinds[form->path] == NODEOS_ARGUMENT_PATH && (!form->path || row->kinds[0] == NODEOS_ARGUMENT_DIRFD) &&
+               (form->how < 0 || row->kinds[form->how] == NODEOS_ARGUMENT_IN_SIZED);
+}
+
+static bool makes_file(uint64_t flags) {
+        return flags & (O_CREAT | TMPFILE_ALONE);
+}
+
+int open_prepare(struct call *call) {
+        struct form form;
+
+        if (!form_of(call->number, &form) || !row_fits(call->row, &form))
+                return STEP_BACK;
+        memset(&call->how, 0, sizeof(call->how));
+        if (form.how >= 0) {
+                const struct argument *how = &call->arguments[form.how];
+
+                if (how->state == ARGUMENT_READ && how->length >= sizeof(call->how))
+                        memcpy(&call->how, (const void *) (uintptr_t) how->value, sizeof(call->how));
+        } else {
+                call->how.flags = form.flags < 0 ? O_CREAT | O_WRONLY | O_TRUNC : call->given[form.flags] & KNOWN_FLAGS;
+                call->how.flags |= LARGE_FILE;
+                if (makes_file(call->how.flags))
+                        call->how.mode = call->given[form.mode] & 07777;
+        }
+        /* Such a descriptor cannot be given to somebody else. */
+        return call->how.flags & O_PATH ? STEP_BACK : STEP_ON;
+}
+
+bool open_creates(const struct call *call) {
+        return makes_file(call->how.flags);
+}
+
+bool open_repeats(const struct call *call) {
+        return !(call->how.flags & (O_CREAT | O_TRUNC | TMPFILE_ALONE));
+}
+
+/* Whether what is there has to be opened by the caller: a FIFO may make us wait for ever, a terminal may become a
+ * session's, and drivers tie a device to the process that opens it. Memory devices do neither. */
+static bool is_personal(const struct statx *file, uint64_t flags) {
+        if (S_ISFIFO(file->stx_mode))
+                return !(flags & O_NONBLOCK);
+        return S_ISCHR(file->stx_mode) && file->stx_rdev_major != 1;
+}
+
+static bool must_look(uint64_t flags) {
+        return !(flags & (O_DIRECTORY | TMPFILE_ALONE)) && (flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL);
+}
+
+/* Looks at what would be opened, without opening it. Returns whether it is the caller's business, and whether it is on a
+ * disk, so not in /proc. */
+static bool leads_to_personal(int directory, const char *path, const struct open_how *how, bool *ret_on_disk) {
+        int follow = how->flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0, result;
+        struct open_how look = { .flags = O_PATH | O_CLOEXEC | (how->flags & O_NOFOLLOW), .resolve = how->resolve };
+        struct statx file;
+
+        *ret_on_disk = false;
+        if (!must_look(how->flags))
+                return false;
+        if (how->resolve == RESOLVE_NO_MAGICLINKS) {
+                result = statx(directory, path, follow | AT_STATX_DONT_SYNC, STATX_TYPE, &file);
+        } else {
+                /* Confined by the caller: only the kernel knows where that leads. */
+                int fd = (int) syscall(SYS_openat2, directory, path, &look, sizeof(look));
+
+                result = fd < 0 ? -1 : statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &file);
+                if (fd >= 0)
+                        close(fd);
+        }
+        *ret_on_disk = result == 0 && file.stx_dev_major;
+        return result == 0 && is_personal(&file, how->flags);
+}
+
+/* What is in /proc is another thing for us than for the caller, and about us it must not learn anything: the result is
+ * looked at, because what was there before it was opened may have been exchanged since. Only a caller that has all our
+ * rights could exchange nothing that it may not see anyway. */
+static bool may_be_procfs(const struct skin *skin, bool was_on_disk) {
+        return !was_on_disk || skin->fsuid || skin->effective != forwarder.permitted;
+}
+
+/* openat2 with a structure that is not as we know it: too short, unreadable, or larger and from a later kernel. */
+static bool is_odd(const struct call *call, const struct form *form) {
+        return form->how >= 0 && (call->arguments[form->how].state != ARGUMENT_READ || call->given[form->how + 1] != sizeof(call->how));
+}
+
+int open_execute(const struct skin *skin, struct call *call, int64_t *ret_result) {
+        struct open_how how = call->how;
+        struct form form;
+        const char *path;
+        int directory, fd;
+        bool on_disk;
+
+        if (!form_of(call->number, &form) || is_odd(call, &form))
+                return STEP_BACK;
+        path = (const char *) (uintptr_t) call->arguments[form.path].value;
+        directory = form.path ? (int) call->arguments[0].value : AT_FDCWD;
+        how.flags |= O_NOCTTY;
+        how.resolve |= RESOLVE_NO_MAGICLINKS;
+        if (leads_to_personal(directory, path, &how, &on_disk))
+                return STEP_BACK;
+        do
+                fd = (int) syscall(SYS_openat2, directory, path, &how, sizeof(how));
+        while (fd < 0 && errno == EINTR);
+        /* A magic link, or a real loop: the caller will see. Of descriptors we may have too few, it may not. */
+        if (fd < 0 && (errno == ELOOP || errno == EMFILE || errno == ENOSYS))
+                return STEP_BACK;
+        if (fd >= 0 && may_be_procfs(skin, on_disk) && is_procfs(fd)) {
+                close(fd);
+                return STEP_BACK;
+        }
+        *ret_result = fd < 0 ? -errno : fd;
+        return STEP_ON;
+}

@@ -1,0 +1,2 @@
+#include "attack.h"
+const struct family stalls_family = { "stalls", 0, NULL };

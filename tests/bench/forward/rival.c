@@ -1,0 +1,120 @@
+/* The least that somebody can do who answers system calls of others: one loop, no rights of the caller, no journal, no
+ * counters, no policy, no second thread. What a correct forwarder costs more than this is what its care costs.
+ *
+ * rival CONTROL
+ *
+ * Takes listeners at the socket CONTROL as a keeper does (board.h), one after the other, and serves each until its programs
+ * have ended. getppid goes back to the caller, fsync and openat are executed here, everything else goes back. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "../../../ffi/native/board.h"
+
+enum { PATH_BYTES = 256 };
+
+/* Returns the descriptor that the caller has now, or -errno. */
+static int64_t open_for(int listener, const struct seccomp_notif *call) {
+        const __u64 *given = call->data.args;
+        char path[PATH_BYTES];
+        struct iovec to = { path, sizeof(path) }, from = { (void *) (uintptr_t) given[1], sizeof(path) };
+        struct seccomp_notif_addfd gift = { .id = call->id, .newfd_flags = given[2] & O_CLOEXEC };
+        uint64_t id = call->id;
+        int64_t result;
+        int fd;
+
+        if (process_vm_readv((pid_t) call->pid, &to, 1, &from, 1, 0) < 1)
+                return -EFAULT;
+        if (ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) < 0)
+                return -errno;
+        fd = openat((int) given[0], path, (int) given[2] | O_CLOEXEC, (mode_t) given[3]);
+        if (fd < 0)
+                return -errno;
+        gift.srcfd = (uint32_t) fd;
+        result = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &gift);
+        close(fd);
+        return result < 0 ? -errno : result;
+}
+
+static void answer(int listener, const struct seccomp_notif *call) {
+        struct seccomp_notif_resp response = { .id = call->id };
+        int64_t result = 0;
+
+        if (call->data.nr == SYS_openat)
+                result = open_for(listener, call);
+        else if (call->data.nr == SYS_fsync)
+                result = syscall(SYS_fsync, (int) call->data.args[0]) < 0 ? -errno : 0;
+        else
+                response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+        if (result < 0)
+                response.error = (int32_t) result;
+        else
+                response.val = result;
+        ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
+}
+
+static void serve(int listener) {
+        struct pollfd fd = { .fd = listener };
+
+        for (;;) {
+                struct seccomp_notif call = { 0 };
+
+                if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &call) == 0)
+                        answer(listener, &call);
+                else if (poll(&fd, 1, 0) > 0 && fd.revents & POLLHUP)
+                        break;
+        }
+        close(listener);
+}
+
+/* Returns a listener that somebody gives us, and has told that it is served; or -1. */
+static int receive(int control) {
+        struct nodeos_control message;
+        union {
+                char bytes[CMSG_SPACE(sizeof(int))];
+                struct cmsghdr header;
+        } descriptor;
+        struct iovec data = { &message, sizeof(message) };
+        struct msghdr packet = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = &descriptor, .msg_controllen = sizeof(descriptor) };
+        int connection = accept4(control, NULL, NULL, SOCK_CLOEXEC), listener = -1;
+
+        if (connection >= 0 && recvmsg(connection, &packet, MSG_CMSG_CLOEXEC) == sizeof(message) && CMSG_FIRSTHDR(&packet)) {
+                memcpy(&listener, CMSG_DATA(CMSG_FIRSTHDR(&packet)), sizeof(listener));
+                message.result = 0;
+                if (send(connection, &message, sizeof(message), MSG_NOSIGNAL) < 0)
+                        perror("rival: send");
+        }
+        if (connection >= 0)
+                close(connection);
+        return listener;
+}
+
+int main(int argc, char **argv) {
+        int control = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+        if (argc != 2 || strlen(argv[1]) >= sizeof(address.sun_path))
+                return 2;
+        strcpy(address.sun_path, argv[1]);
+        if (control < 0 || bind(control, (struct sockaddr *) &address, sizeof(address)) < 0 || listen(control, 8) < 0) {
+                perror("rival");
+                return 1;
+        }
+        for (;;) {
+                int listener = receive(control);
+
+                if (listener >= 0)
+                        serve(listener);
+        }
+}

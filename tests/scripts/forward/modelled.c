@@ -1,0 +1,203 @@
+/* Threads that make, open, rename and remove files, and compare each answer with a model of what should be there. DIRECTORY
+ * THREADS. They go on until standard input ends; then they say what they saw as JSON, close what they have open, and wait
+ * for a second end: of the process.
+ *
+ * A call that could not be repeated when its forwarder died answers EIO, and may have been executed: the model looks. Calls
+ * that only look must never answer so. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { THREADS = 16, KEPT = 8, DIRECTORY = 0, FILE_ONE, FILE_TWO, NAMES };
+
+struct walker {
+        pthread_t thread;
+        int number;
+        int there[NAMES];
+        int fds[KEPT];
+        char names[NAMES][32];
+        unsigned int seed;
+};
+
+static atomic_ulong calls, io_errors, wrong;
+static atomic_int stop, first_wrong, first_error;
+
+static void is_wrong(int which, int error) {
+        int none = 0;
+
+        atomic_fetch_add(&wrong, 1);
+        if (atomic_compare_exchange_strong(&first_wrong, &none, which))
+                atomic_store(&first_error, error);
+}
+
+/* The model learns by calls that can be repeated. */
+static void look(struct walker *walker, int name) {
+        struct stat file;
+        int result = lstat(walker->names[name], &file);
+
+        atomic_fetch_add(&calls, 1);
+        if (result < 0 && errno != ENOENT)
+                is_wrong(1, errno);
+        walker->there[name] = result == 0;
+}
+
+/* Compares an answer with what it should be: 0, or an errno. Returns whether the model is right still. */
+static int fits(int which, int result, int expected) {
+        int error = result < 0 ? errno : 0;
+
+        atomic_fetch_add(&calls, 1);
+        if (error == EIO) {
+                atomic_fetch_add(&io_errors, 1);
+                return 0;
+        }
+        if (error == expected)
+                return 1;
+        is_wrong(which, error ? error : -expected);
+        return 0;
+}
+
+static void change(struct walker *walker, int name) {
+        int is_there = walker->there[name], made = !is_there, right;
+
+        if (name == DIRECTORY && is_there)
+                right = fits(2, rmdir(walker->names[name]), 0);
+        else if (name == DIRECTORY)
+                right = fits(3, mkdir(walker->names[name], 0755), 0);
+        else
+                right = fits(4, unlink(walker->names[name]), is_there ? 0 : ENOENT), made = 0;
+        if (right)
+                walker->there[name] = made;
+        else
+                look(walker, name);
+}
+
+static void move(struct walker *walker) {
+        int right = fits(5, rename(walker->names[FILE_ONE], walker->names[FILE_TWO]), walker->there[FILE_ONE] ? 0 : ENOENT);
+
+        if (right && walker->there[FILE_ONE]) {
+                walker->there[FILE_ONE] = 0;
+                walker->there[FILE_TWO] = 1;
+        } else if (!right) {
+                look(walker, FILE_ONE);
+                look(walker, FILE_TWO);
+        }
+}
+
+static void check_descriptor(int fd, const char *path) {
+        struct stat file, named;
+
+        atomic_fetch_add(&calls, 2);
+        if (fstat(fd, &file) < 0 || lstat(path, &named) < 0)
+                is_wrong(6, errno);
+        else if (file.st_ino != named.st_ino || file.st_dev != named.st_dev)
+                is_wrong(7, 0);
+}
+
+static void take(struct walker *walker, int name, int flags) {
+        int *place = &walker->fds[rand_r(&walker->seed) % KEPT], fd, right;
+
+        if (*place >= 0 && close(*place) < 0)
+                is_wrong(8, errno);
+        *place = -1;
+        fd = open(walker->names[name], flags | O_RDWR | O_CLOEXEC, 0644);
+        right = fits(9, fd, flags & O_CREAT || walker->there[name] ? 0 : ENOENT);
+        if (fd >= 0) {
+                *place = fd;
+                walker->there[name] = 1;
+                check_descriptor(fd, walker->names[name]);
+        } else if (!right) {
+                /* Only one that makes a file cannot be repeated. */
+                if (!(flags & O_CREAT))
+                        is_wrong(10, errno);
+                look(walker, name);
+        }
+}
+
+static void see(struct walker *walker, int name) {
+        int before = walker->there[name];
+
+        look(walker, name);
+        if (walker->there[name] != before)
+                is_wrong(11, 0);
+        atomic_fetch_add(&calls, 1);
+        if ((access(walker->names[name], F_OK) < 0 ? errno : 0) != (before ? 0 : ENOENT))
+                is_wrong(12, errno);
+}
+
+static void *walk(void *argument) {
+        struct walker *walker = argument;
+
+        while (!atomic_load(&stop)) {
+                int name = FILE_ONE + rand_r(&walker->seed) % 2;
+
+                switch (rand_r(&walker->seed) % 6) {
+                case 0:
+                        change(walker, DIRECTORY);
+                        break;
+                case 1:
+                        change(walker, name);
+                        break;
+                case 2:
+                        move(walker);
+                        break;
+                case 3:
+                        take(walker, name, O_CREAT);
+                        break;
+                case 4:
+                        take(walker, name, 0);
+                        break;
+                default:
+                        see(walker, name);
+                }
+        }
+        for (int i = 0; i < KEPT; i++)
+                if (walker->fds[i] >= 0 && close(walker->fds[i]) < 0)
+                        is_wrong(13, errno);
+        return NULL;
+}
+
+/* Resolves at the end of standard input, or of a line of it. */
+static void wait_for_line(void) {
+        char byte;
+
+        while (read(0, &byte, 1) == 1 && byte != '\n')
+                ;
+}
+
+int main(int argc, char **argv) {
+        static struct walker walkers[THREADS];
+        int count = argc == 3 ? atoi(argv[2]) : 0;
+
+        if (count < 1 || count > THREADS || chdir(argv[1]) < 0)
+                return 100;
+        setvbuf(stdout, NULL, _IONBF, 0);
+        printf("%d\n", getpid());
+        wait_for_line();
+        for (int i = 0; i < count; i++) {
+                struct walker *walker = &walkers[i];
+
+                walker->seed = (unsigned int) i + 1;
+                for (int name = 0; name < NAMES; name++)
+                        snprintf(walker->names[name], sizeof(walker->names[name]), "%c%d", "dfg"[name], i);
+                for (int k = 0; k < KEPT; k++)
+                        walker->fds[k] = -1;
+                if (pthread_create(&walker->thread, NULL, walk, walker))
+                        return 101;
+        }
+        wait_for_line();
+        atomic_store(&stop, 1);
+        for (int i = 0; i < count; i++)
+                pthread_join(walkers[i].thread, NULL);
+        printf("{ \"calls\": %lu, \"ioErrors\": %lu, \"wrong\": %lu, \"which\": %d, \"error\": %d }\n", atomic_load(&calls),
+               atomic_load(&io_errors), atomic_load(&wrong), atomic_load(&first_wrong), atomic_load(&first_error));
+        wait_for_line();
+        return 0;
+}

@@ -1,0 +1,16 @@
+/** What of a program's calls is forwarded. */
+export type Mode = "path" | "path+fd+data";
+
+/** The modes, and the groups of system calls that each forwards. */
+export const modes: Readonly<Record<Mode, readonly string[]>> = { path: ["path"], "path+fd+data": ["path", "fd", "data"] };
+
+/**
+ * Words of a command that runs a program with calls forwarded; the program follows. `{switches}` becomes
+ * `@path=forward,@fd=forward`, `{groups}` becomes `path,fd`.
+ */
+export function prefixFor(mode: Mode, prefix: readonly string[]): string[] {
+  const groups = modes[mode];
+  return prefix.map((word) =>
+    word.replaceAll("{switches}", groups.map((group) => `@${group}=forward`).join()).replaceAll("{groups}", groups.join())
+  );
+}
