@@ -17,14 +17,16 @@ export type { HugePagePool, MemoryNode } from "./lib/kernel/numa.ts";
 export { CapturedRoot } from "./ffi/captured_root.ts";
 export { SysError } from "./ffi/errors.ts";
 export { type KernelEntry, type KernelFiles, KernelRoot, type KernelWriter } from "./ffi/kernel_root.ts";
-export { type ExitStatus, type Launched, LaunchError, type LaunchRequest, type Placement } from "./ffi/launch.ts";
+export { type ExitStatus, type Launched, LaunchError, type LaunchFilter, type LaunchRequest, type Placement } from "./ffi/launch.ts";
 export { Container, type ContainerOptions, type RunningProgram } from "./lib/container/container.ts";
 export { Job, type JobOptions, type JobOutcome, type JobResult } from "./lib/container/job.ts";
-export { type Lifetime, Node, type ProgramRequest, type StartedProgram } from "./lib/container/node.ts";
+export type { Forwarding, ForwardingSeat } from "./lib/container/forwarding_seat.ts";
+export { type Lifetime, Node, type NodeOptions, type ProgramRequest, type StartedProgram } from "./lib/container/node.ts";
 export { type ContainerPlan, type Decision, planChange, planRequest } from "./lib/container/planning.ts";
 export type { Recovery } from "./lib/container/recovery.ts";
 export { decideResize, type Resize } from "./lib/container/resize.ts";
 export { decideSwitch, type Switch, switchNames } from "./lib/container/switch.ts";
+export { parseSyscalls, type SyscallRequest } from "./lib/container/syscall_wish.ts";
 export type { Left } from "./lib/container/whole_node.ts";
 export {
   type ContainerRequest,

@@ -1,10 +1,13 @@
 import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
 import { didYouMean } from "../errors.ts";
 import { callRoutes } from "./calls.ts";
 import type { ContainerView } from "./container.ts";
 import type { EventLog } from "./event_log.ts";
 import { eventRoutes, type EventTimes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
+import { json } from "./json.ts";
+import { bodyBytesMax } from "./limits.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { pageRoutes } from "./page.ts";
 import { type PolicyEnv, policyRoutes } from "./policy.ts";
@@ -58,11 +61,15 @@ export function createApp({ service, container, events, log, eventTimes }: AppPa
     await next();
     c.res.headers.set("cache-control", "no-store");
   });
+  app.use(bodyLimit({
+    maxSize: bodyBytesMax,
+    onError: () => new Problem(413, `Cannot read the request: it has more than ${bodyBytesMax} bytes`).response(),
+  }));
   app.route("/v1/syscalls", syscallRoutes(service));
   app.route("/v1/policy", policyRoutes(container, events));
   app.route("/v1/calls", callRoutes(container));
   app.route("/v1/events", eventRoutes(events, eventTimes));
-  app.get("/v1/openapi.json", async (c) => c.json((await import("./openapi.ts")).openApiDocument()));
+  app.get("/v1/openapi.json", async () => json((await import("./openapi.ts")).openApiDocument()));
   app.route("/metrics", metricsRoutes(container));
   app.route("/healthz", healthRoutes(container));
   app.route("/", pageRoutes(container));

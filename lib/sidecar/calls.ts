@@ -5,6 +5,7 @@ import type { CallCounter } from "../syscall/board.ts";
 import { formatVerdict } from "../syscall/switches.ts";
 import { shortForm } from "./arguments.ts";
 import type { ContainerView } from "./container.ts";
+import { json } from "./json.ts";
 import { Problem } from "./problem.ts";
 
 /** A call that never came. */
@@ -23,11 +24,11 @@ const nothing: Omit<CallCounter, "buckets" | "p50Ns" | "p99Ns"> = {
 /** `GET /`: counters and latencies of the calls that came. `GET /:name`: everything about one call. */
 export function callRoutes(container: ContainerView): Hono {
   return new Hono()
-    .get("/", (c) => c.json({ calls: container.counters() }))
+    .get("/", () => json({ calls: container.counters() }))
     .get("/:name", async (c) => {
       const call = callOf(container, c.req.param("name"));
       const rule = (await container.rules()).find((rule) => rule.call === call);
-      return c.json({
+      return json({
         call: call.name,
         number: call.numbers[container.architecture],
         group: `@${call.group}`,

@@ -1,9 +1,10 @@
 import { Hono } from "hono";
 import type { ContainerView } from "./container.ts";
+import { json } from "./json.ts";
 
 /** `GET /`: whether calls are forwarded now; 503 when not. */
 export function healthRoutes(container: Pick<ContainerView, "state">): Hono {
-  return new Hono().get("/", (c) => {
+  return new Hono().get("/", () => {
     const { forwarderPid, forwarderStarts, sidecarPid, sidecarStarts, threads, listeners, handlers, architecture } = container.state();
     const status = forwarderPid === null ? "no forwarder" : "ok";
     const body = {
@@ -13,6 +14,6 @@ export function healthRoutes(container: Pick<ContainerView, "state">): Hono {
       sidecar: { pid: sidecarPid, starts: sidecarStarts },
       handlers,
     };
-    return c.json(body, status === "ok" ? 200 : 503);
+    return json(body, status === "ok" ? 200 : 503);
   });
 }

@@ -3,6 +3,7 @@ import { NodeosError } from "../errors.ts";
 import { formatVerdict } from "../syscall/switches.ts";
 import type { ContainerView } from "./container.ts";
 import type { EventLog } from "./event_log.ts";
+import { json } from "./json.ts";
 import { Problem } from "./problem.ts";
 
 /** More than there are calls and groups. */
@@ -18,10 +19,10 @@ export interface PolicyEnv {
 /** `GET /`: what happens to every call. `PATCH /`: changes it, for the owner of the socket and root. */
 export function policyRoutes(container: ContainerView, events: EventLog): Hono<PolicyEnv> {
   return new Hono<PolicyEnv>()
-    .get("/", async (c) => {
+    .get("/", async () => {
       const [{ container: name, profile }, rules] = await Promise.all([container.filed(), container.rules()]);
       const byVerdict = Map.groupBy(rules, formatVerdict);
-      return c.json({
+      return json({
         container: name,
         profile,
         architecture: container.architecture,
@@ -37,7 +38,7 @@ export function policyRoutes(container: ContainerView, events: EventLog): Hono<P
       try {
         const report = await container.change(switches);
         events.look();
-        return c.json(report);
+        return json(report);
       } catch (error) {
         if (!(error instanceof NodeosError)) throw error;
         throw new Problem(error.exitCode === 3 ? 503 : 409, error.message, error.remedy, { cause: error });

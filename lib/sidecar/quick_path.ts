@@ -93,12 +93,12 @@ export class QuickPath {
   async #answer(body: string): Promise<void> {
     this.#isBusy = true;
     try {
-      this.#write(200, "application/json", JSON.stringify(await this.parts.service.answer(body, this.connection)));
+      this.#write(200, "application/json", `${JSON.stringify(await this.parts.service.answer(body, this.connection))}\n`);
     } catch (error) {
       const problem = problemOf(error);
       const isOurs = problem.status === 500;
       if (isOurs && !this.socket.destroyed) this.parts.log(error);
-      this.#write(problem.status, problemType, JSON.stringify(problem.details()));
+      this.#write(problem.status, problemType, `${JSON.stringify(problem.details())}\n`);
       // What was executed is unknown, and the descriptors are gone: nothing can go on from here.
       if (isOurs) this.socket.end();
     }

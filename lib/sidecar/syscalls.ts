@@ -1,8 +1,6 @@
 import { Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import type { Connection } from "./connection.ts";
-import { bodyBytesMax } from "./limits.ts";
-import { Problem } from "./problem.ts";
+import { json } from "./json.ts";
 import type { SyscallService } from "./service.ts";
 
 /** Environment of routes that know who connected. */
@@ -13,8 +11,5 @@ export interface PeerEnv {
 
 /** `POST /`: executes calls with the rights of the peer. */
 export function syscallRoutes(service: SyscallService): Hono<PeerEnv> {
-  const tooLarge = () => new Problem(413, `Cannot read the request: it has more than ${bodyBytesMax} bytes`).response();
-  return new Hono<PeerEnv>().post("/", bodyLimit({ maxSize: bodyBytesMax, onError: tooLarge }), async (c) => {
-    return c.json(await service.answer(await c.req.text(), c.env.connection));
-  });
+  return new Hono<PeerEnv>().post("/", async (c) => json(await service.answer(await c.req.text(), c.env.connection)));
 }

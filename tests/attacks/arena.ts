@@ -1,5 +1,5 @@
 import { launch, type Launched, type LaunchRequest, stdioNull, wait, waitAsync } from "../../ffi/launch.ts";
-import { type KeeperRequest, startKeeper, stopKeeper } from "../../ffi/keeper.ts";
+import { controlKeeper, type KeeperRequest, startKeeper, stopKeeper } from "../../ffi/keeper.ts";
 import { libraryPath } from "../../ffi/library.ts";
 import { hostArchitecture } from "../../lib/syscall/arch.ts";
 import { Board, encodeBoard } from "../../lib/syscall/board.ts";
@@ -156,7 +156,7 @@ export class Target implements AsyncDisposable {
   private constructor(readonly directory: string, readonly policy: Policy) {}
 
   /** Starts one in a directory that is not there yet. */
-  static async start(directory: string, policy: Policy, request: Partial<KeeperRequest> = {}): Promise<Target> {
+  static async start(directory: string, policy: Policy, owner = attackerId, request: Partial<KeeperRequest> = {}): Promise<Target> {
     const read = [directory, libraryPath()].join();
     const flags = ["-q", "--no-prompt", `--allow-ffi=${libraryPath()}`, `--allow-read=${read}`, `--allow-write=${directory}`];
     await startKeeper({
@@ -165,11 +165,12 @@ export class Target implements AsyncDisposable {
       files: { filter: compileFilter(policy), [policyFileName]: new TextEncoder().encode(formatPolicyFile("attacked", policy)) },
       sidecar: {
         argv: [Deno.execPath(), "run", ...flags, "--allow-env=NODEOS_LIB,NODEOS_FORWARD_DIR", `${checkout}scripts/sidecar/main.ts`],
-        uid: attackerId,
-        gid: attackerId,
+        uid: owner,
+        gid: owner,
       },
       ...request,
     });
+    await controlKeeper(directory, "sidecar");
     return new Target(directory, policy);
   }
 
@@ -196,13 +197,15 @@ export interface Ring {
   readonly scratch: string;
   readonly arena: Arena;
   readonly target: Target;
+  /** A container of somebody else's. */
+  readonly other: Target;
 }
 
 let runCount = 0;
 
 /** Has attempts made, natively or through the target, and says what became of them. */
 export async function attack(ring: Ring, identity: Identity, through: boolean, wanted: readonly string[] = []): Promise<Attempt[]> {
-  const { scratch, arena, target } = ring;
+  const { scratch, arena, target, other } = ring;
   const state = target.state;
   const out = `${scratch}/out-${runCount}`;
   const work = `${scratch}/work-${runCount++}`;
@@ -214,6 +217,7 @@ export async function attack(ring: Ring, identity: Identity, through: boolean, w
     PATH: "/usr/bin:/bin",
     NODEOS_SIDECAR: `${target.directory}/sidecar.sock`,
     ATTACK_STATE: target.directory,
+    ATTACK_OTHER: other.directory,
     ...arena.cgroup === null ? {} : { ATTACK_CGROUP: arena.cgroup },
     ...Object.fromEntries(Object.entries(pids).map(([name, pid]) => [`ATTACK_PID_${name}`, `${pid}`])),
     ...through ? { ATTACK_FORWARDED: "1" } : {},

@@ -263,7 +263,6 @@ static void by_exec(const struct attack *attack) {
                 pid_t pid = (pid_t) MUST(fork());
 
                 if (pid == 0) {
-                        start_thread(swap_text, NULL);
                         start_thread(unmap, NULL);
                         for (int j = 0; j < 20; j++)
                                 stat(shared, (struct stat *) (void *) (shared + 4096));

@@ -275,7 +275,7 @@ static void call_names(void) {
         case 7: CALL(renameat2, directory(), path(), directory(), path(), pick(9)); break;
         case 8: CALL(linkat, directory(), path(), directory(), path(), at_flags()); break;
         case 9: CALL(symlinkat, path(), directory(), path()); break;
-        case 10: CALL(mknodat, directory(), path(), pick(2) ? mode() : S_IFIFO | 0666, 0); break;
+        case 10: CALL(mknodat, directory(), path(), pick(2) ? mode() : S_IFSOCK | 0666, 0); break;
         default: CALL(mkdirat, directory(), path(), mode());
         }
 }

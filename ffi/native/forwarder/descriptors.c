@@ -74,9 +74,13 @@ static int take(struct call *call, struct caller *caller, int i) {
 }
 
 static int take_file(struct call *call, struct caller *caller, int i) {
-        int step = take(call, caller, i), kind = i < 5 ? call->row->kinds[i + 1] : NODEOS_ARGUMENT_NONE;
+        int step, kind = i < 5 ? call->row->kinds[i + 1] : NODEOS_ARGUMENT_NONE;
         struct stat file;
 
+        /* Some kernels take it for the working directory where a descriptor belongs (fgetxattr, Linux 6.13). */
+        if ((int) call->given[i] == AT_FDCWD)
+                return STEP_BACK;
+        step = take(call, caller, i);
         if (step != STEP_ON || call->taken[i] < 0)
                 return step;
         /* Sockets, pipes and devices may make us wait for ever, and are fast enough elsewhere. */
