@@ -51,10 +51,24 @@ export interface Filled {
   readonly decoded?: Decoded;
 }
 
+/** A call that was executed. */
+export interface CallSuccess {
+  /** The result; text where a number is not exact. */
+  readonly value: number | string;
+  /** What was filled, by the name of the argument. */
+  readonly out?: Readonly<Record<string, Filled>>;
+}
+
+/** A call that failed, or was not executed. */
+export interface CallFailure {
+  /** Name of the error, such as `ENOENT`. */
+  readonly errno: string;
+  /** The error in words. */
+  readonly message: string;
+}
+
 /** What became of one call. */
-export type CallResult =
-  | { readonly value: number | string; readonly out?: Readonly<Record<string, Filled>> }
-  | { readonly errno: string; readonly message: string };
+export type CallResult = CallSuccess | CallFailure;
 
 /** The answer to a batch. */
 export interface BatchAnswer {

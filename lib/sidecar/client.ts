@@ -7,11 +7,16 @@
 
 import { NoSuchObjectError, RefusedError } from "../errors.ts";
 import type { CallCounter } from "../syscall/board.ts";
-import type { BatchAnswer, CallResult, Filled } from "./batch.ts";
+import type { BatchAnswer, CallSuccess } from "./batch.ts";
 import type { ChangeReport } from "./container.ts";
 import type { LoggedEvent } from "./event_log.ts";
 import { HttpConnection } from "./http_connection.ts";
 import type { Decoded } from "./structures.ts";
+
+export type { CallCounter } from "../syscall/board.ts";
+export type { ChangedCall, ChangeReport } from "./container.ts";
+export type { LoggedEvent } from "./event_log.ts";
+export type { Decoded } from "./structures.ts";
 
 /** An argument of a call: numbers, symbolic constants (`O_RDONLY|O_CLOEXEC`), references (`$f`), text, data, NULL. */
 export type ClientArgument = number | bigint | string | Uint8Array | null | { readonly words: readonly number[] };
@@ -86,7 +91,8 @@ export class SyscallClient implements Disposable {
   /**
    * Connects.
    *
-   * Needs read and write permission for the socket, and that of the environment variable when no path is given.
+   * Needs the permissions to read and write the socket and to connect to it (`--allow-net=unix:PATH`), and that of the
+   * environment variable when no path is given.
    *
    * @param path The sidecar's socket; what `NODEOS_SIDECAR` says by default.
    * @throws {NoSuchObjectError} If there is no sidecar, {RefusedError} if it is another user's.
@@ -228,7 +234,7 @@ function plainOne(argument: ClientArgument): unknown {
   return argument instanceof Uint8Array ? { base64: argument.toBase64() } : argument;
 }
 
-function resultOf({ value, out = {} }: CallResult & { value: unknown; out?: Readonly<Record<string, Filled>> }): ClientResult {
+function resultOf({ value, out = {} }: CallSuccess): ClientResult {
   const filled = Object.entries(out).map(([name, { base64 = "", decoded }]): [string, ClientFilled] => [
     name,
     { bytes: Uint8Array.fromBase64(base64), ...(decoded === undefined ? {} : { decoded }) },

@@ -1,3 +1,4 @@
+import { fitted } from "../syscall/rules.ts";
 import { formatVerdict, type Verdict } from "../syscall/switches.ts";
 import { callNumbered } from "../syscall/table.ts";
 import type { Refusal } from "../syscall/board.ts";
@@ -58,9 +59,12 @@ export class EventLog {
   look(): void {
     const now = this.container.board.rules();
     const changed = now.flatMap((verdict, number): ChangedCall[] => {
-      const [from, to] = [this.#known[number], verdict].map(formatVerdict);
       const call = callNumbered(this.container.architecture, number);
-      return from === to || call === undefined ? [] : [{ call: call.name, from, to }];
+      if (call === undefined) return [];
+      const [from, to] = [this.#known[number], verdict].map((verdict) =>
+        formatVerdict({ ...verdict, action: fitted(call, verdict.action) })
+      );
+      return from === to ? [] : [{ call: call.name, from, to }];
     });
     this.#known = now;
     if (changed.length === 0) return;

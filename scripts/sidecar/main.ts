@@ -54,17 +54,25 @@ async function main(): Promise<void> {
     loadApp,
     log,
   });
-  await using handled = handlers === undefined ? null : await serveHandlers(directory, handlers);
-  await Promise.race([server.ended, terminated(), ...handled === null ? [] : [handled.ended]]);
+  await using _handled = handlers === undefined ? null : await serveHandlers(directory, handlers);
+  await Promise.race([server.ended, terminated()]);
 }
 
-/** Handlers in a module of the administrator's; their calls fail while none is connected. */
-async function serveHandlers(directory: string, path: string) {
-  const [{ connectHandlers }, { handlers }] = await Promise.all([
-    import("../../lib/syscall/handlers.ts"),
-    import(new URL(path, `file://${Deno.cwd()}/`).href),
-  ]);
-  return await connectHandlers(directory, handlers, { onError: log });
+/**
+ * Takes over calls by the handlers in a module of the administrator's. One that is wrong takes nothing else with it: its
+ * calls fail, and the log says why.
+ */
+async function serveHandlers(directory: string, path: string): Promise<AsyncDisposable | null> {
+  try {
+    const { connectHandlers } = await import("../../lib/syscall/handlers.ts");
+    const { handlers } = await import(new URL(path, `file://${directory}/`).href);
+    const connected = await connectHandlers(directory, handlers ?? {}, { onError: log });
+    connected.ended.catch(log);
+    return connected;
+  } catch (error) {
+    log(error);
+    return null;
+  }
 }
 
 function terminated(): Promise<void> {

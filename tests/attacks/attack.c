@@ -26,12 +26,9 @@ static const struct family *const families[] = {
 };
 
 _Noreturn static void end(int status) {
-        if (getpid() != attempt) {
-                /* A child of the attempt: its words count, and its parent asks for its status. */
-                if (status == STATUS_GAINED)
-                        kill(attempt, SIGUSR1);
-                _exit(status);
-        }
+        /* A child of the attempt has gained for all of it. */
+        if (status == STATUS_GAINED && getpid() != attempt)
+                kill(attempt, SIGUSR1);
         _exit(status);
 }
 
@@ -52,6 +49,10 @@ _Noreturn void gained(const char *format, ...) {
         va_start(arguments, format);
         say(format, arguments);
         va_end(arguments);
+        end(STATUS_GAINED);
+}
+
+_Noreturn void gained_silently(void) {
         end(STATUS_GAINED);
 }
 

@@ -37,6 +37,7 @@ struct family {
 
 /* End the attempt, from any of its processes and threads. One that returns was refused. */
 _Noreturn void gained(const char *format, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void gained_silently(void);
 _Noreturn void refused(void);
 _Noreturn void skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

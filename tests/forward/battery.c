@@ -386,7 +386,7 @@ int battery_main(int argc, char **argv) {
         char *pages = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
         seed = argc > 0 ? (uint32_t) atoi(argv[0]) : 1;
-        munmap(pages + 2 * 4096, 4096);
+        mprotect(pages + 2 * 4096, 4096, PROT_NONE);
         page_end = pages + 2 * 4096;
         room = malloc(1 << 20);
         if (!getcwd(here, sizeof(here)) || pipe(pipes) < 0)

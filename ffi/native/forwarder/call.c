@@ -94,11 +94,14 @@ static int execute_now(const struct worker *worker, struct call *call, int64_t *
 }
 
 /* Whether somebody else can execute it at all. */
-static bool is_forwardable(const struct nodeos_row *row) {
+static bool is_forwardable(const struct call *call) {
         for (int i = 0; i < 6; i++)
-                if (row->kinds[i] >= NODEOS_ARGUMENT_POINTER)
+                if (call->row->kinds[i] >= NODEOS_ARGUMENT_POINTER)
                         return false;
-        return row->flags & NODEOS_ROW_FORWARDABLE;
+        /* To give a file without a name one, the kernel wants who opened it, by identity and not by equality. */
+        if (call->number == SYS_linkat && call->given[4] & AT_EMPTY_PATH)
+                return false;
+        return call->row->flags & NODEOS_ROW_FORWARDABLE;
 }
 
 /* Everything that happens before: who calls, with what. Returns a step. */
@@ -106,7 +109,7 @@ static int prepare(struct worker *worker, struct call *call, struct caller **ret
         uint32_t flags = call->row->flags;
         int step;
 
-        if (!is_forwardable(call->row) || become_self(worker) != STEP_ON)
+        if (!is_forwardable(call) || become_self(worker) != STEP_ON)
                 return STEP_BACK;
         step = caller_find(worker, call, ret_caller);
         if (step == STEP_ON && flags & NODEOS_ROW_LIMITED && caller_has_file_limit(call->tid))
@@ -122,12 +125,15 @@ static int prepare(struct worker *worker, struct call *call, struct caller **ret
         return step;
 }
 
-/* Nothing was written, or not all: as if it had not been read, so that the caller can do it itself. */
-static int take_back(struct call *call) {
-        for (int i = 0; i < 6 && call->position >= 0; i++)
+/* What was read could not be written to the caller, or not all. From a file it reads as much as it has room for: as if we
+ * had not read, so that it can do that itself. */
+static int take_back(const struct call *call) {
+        if (call->position < 0)
+                return -EFAULT;
+        for (int i = 0; i < 6; i++)
                 if (call->row->kinds[i] == NODEOS_ARGUMENT_FD && call->taken[i] >= 0)
                         lseek(call->taken[i], call->position, SEEK_SET);
-        return call->row->flags & (NODEOS_ROW_REPEATABLE | NODEOS_ROW_DATA) ? STEP_BACK : -EFAULT;
+        return STEP_BACK;
 }
 
 /* Hands over what a call that succeeded has produced. Returns a step; ret_result is what to answer. */

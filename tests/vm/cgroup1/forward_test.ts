@@ -1,0 +1,3 @@
+import { forwardTests } from "../forward_cases.ts";
+
+forwardTests();
