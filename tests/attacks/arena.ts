@@ -73,7 +73,18 @@ export class Arena implements Disposable {
       Deno.chownSync(`${directory}/${name}`, uid, uid);
       Deno.chmodSync(`${directory}/${name}`, mode);
     };
-    for (const [name, mode] of [["hidden", 0o700], ["shut", 0o755], ["sticky", 0o1777], ["shut/empty", 0o755], ["hidden/empty", 0o755], ["sticky/empty", 0o755], ["grouped", 0o2777], ["hidden/deep", 0o755]] as const) {
+    for (
+      const [name, mode] of [
+        ["hidden", 0o700],
+        ["shut", 0o755],
+        ["sticky", 0o1777],
+        ["shut/empty", 0o755],
+        ["hidden/empty", 0o755],
+        ["sticky/empty", 0o755],
+        ["grouped", 0o2777],
+        ["hidden/deep", 0o755],
+      ] as const
+    ) {
       Deno.mkdirSync(`${directory}/${name}`);
       Deno.chownSync(`${directory}/${name}`, owner, owner);
       Deno.chmodSync(`${directory}/${name}`, mode);
@@ -106,7 +117,7 @@ export class Arena implements Disposable {
         [path, stat.mode?.toString(8), stat.uid, stat.gid, stat.nlink, stat.size, stat.ino, stat.mtime?.getTime(), JSON.stringify(content)]
           .join(" "),
       );
-      if (stat.isDirectory) for (const name of [...Deno.readDirSync(path)].map(({ name }) => name).toSorted()) walk(`${path}/${name}`);
+      if (stat.isDirectory) { for (const name of [...Deno.readDirSync(path)].map(({ name }) => name).toSorted()) walk(`${path}/${name}`); }
     };
     walk(this.directory);
     return lines.join("\n");

@@ -124,7 +124,7 @@ test("--check says 1 when a profile would have refused a call, and which", async
   const of = (name: string) => calls.find(({ call }: { call: string }) => call === name);
   assert.deepEqual([of("wait4").action, of("wait4").isDenied, of("wait4").isForwarded], ["deny:ENOSYS", true, false]);
   assert.deepEqual([of("openat").action, of("openat").isDenied, of("openat").isForwarded], ["inject", false, true]);
-  const own = work.file("own.yaml", "name: own\ndoc: mine\nextends: lean\ndeny: [\"mkdirat:EROFS\"]\n");
+  const own = work.file("own.yaml", 'name: own\ndoc: mine\nextends: lean\ndeny: ["mkdirat:EROFS"]\n');
   const denied = await state.nodeos(["trace", "--check", own, "--", counted, work.path, "0"]);
   assert.equal(denied.code, 1, denied.stderr);
   assert.match(denied.stderr, /denies mkdirat \(EROFS\)$/m);
