@@ -8,13 +8,17 @@
  */
 
 import { parseArgs } from "node:util";
+import { compileWish } from "../lib/container/wish_compiler.ts";
+import { hostArchitecture } from "../lib/syscall/arch.ts";
+import { profileNames } from "../lib/syscall/profile.ts";
 import { scripts as completions } from "./completion_scripts.ts";
 import { manualPage } from "./man.ts";
+import { writeReadyWish } from "./ready_wishes.ts";
 
 const checkout = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
 
 /** `nodeos run` in one file, and what it imports later by name, one file each: reading fifty takes longer. */
-const bundles = ["nodeos", "main", "failure", "flags", "print_plan", "forwarding"] as const;
+const bundles = ["nodeos", "main", "failure", "flags", "print_plan", "forwarding", "wish_compiler"] as const;
 
 /**
  * What the launcher may do: load our library, read files (specifications, captures), write its state and files below the
@@ -58,6 +62,12 @@ async function bundle(): Promise<void> {
   }
 }
 
+/** Without a table of this machine's calls nothing is compiled; who wishes a profile is told so. */
+function compileProfiles(): void {
+  if (hostArchitecture() === null) return;
+  for (const profile of profileNames) writeReadyWish(`${checkout}/dist`, profile, compileWish({ profile }));
+}
+
 function install(prefix: string): void {
   const files = [
     { path: `${prefix}/bin/nodeos`, text: launcher(Deno.execPath()), mode: 0o755 },
@@ -78,6 +88,7 @@ if (import.meta.main) {
   const { values } = parseArgs({ args: Deno.args, options: { prefix: { type: "string" } } });
   try {
     await bundle();
+    compileProfiles();
     install(values.prefix ?? (Deno.uid() === 0 ? "/usr/local" : `${Deno.env.get("HOME")}/.local`));
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);

@@ -67,7 +67,7 @@ enum nodeos_row_flag {
         NODEOS_ROW_ACCESS = 8,      /* access and its kin: the caller's real ids count */
         NODEOS_ROW_LIMITED = 16,    /* goes back to a caller with a limit on file sizes */
         NODEOS_ROW_DATA = 32,       /* moves data: for regular files only, everything else goes back to the caller */
-        NODEOS_ROW_REPEATABLE = 64, /* executed twice it does no harm */
+        NODEOS_ROW_REPEATABLE = 64, /* executed twice it does no harm; of calls that open, the flags decide (open.c) */
         NODEOS_ROW_NAMESPACE = 128, /* may give the caller another root: goes back to it, which is watched from then on */
         NODEOS_ROW_IDENTITY = 256,  /* may give the caller other groups or capabilities: the same */
         NODEOS_ROW_FORWARDABLE = 512 /* may be executed for its caller at all */
@@ -110,20 +110,25 @@ enum nodeos_journal_state {
         NODEOS_JOURNAL_RECEIVED, /* nothing done yet: a successor begins anew */
         NODEOS_JOURNAL_RUNNING,  /* may be done: a successor repeats what is REPEATABLE, and answers EIO otherwise */
         NODEOS_JOURNAL_ANSWERED, /* done, `result` is the answer: a successor sends it */
-        NODEOS_JOURNAL_HANDED    /* with a TypeScript handler: a successor answers EIO */
+        NODEOS_JOURNAL_HANDED,   /* with a TypeScript handler: a successor answers EIO */
+        NODEOS_JOURNAL_ADDING    /* done, and its descriptor is being given to the caller: a successor looks whether it was (give.c) */
 };
 
 /* A call in flight; each thread of the forwarder has one of its own. */
 struct nodeos_journal {
         uint32_t state;    /* enum nodeos_journal_state */
         uint32_t listener; /* the keeper's number for the filter */
-        uint64_t id;       /* of the notification */
-        uint32_t call;
+        /* The notification, as the kernel writes it: struct seccomp_notif. A free slot with an id holds one, too (journal.c). */
+        uint64_t id;
         uint32_t tid;
+        uint32_t flags;
+        uint32_t call;
+        uint32_t arch;
+        uint64_t instruction;
         uint64_t arguments[6];
         int64_t result;    /* value, or -errno */
         uint64_t received_ns; /* CLOCK_MONOTONIC */
-        uint8_t reserved[40];
+        uint8_t reserved[24];
 };
 
 /* The first time that a program is refused a call by policy: one for each filter and call. */

@@ -11,7 +11,7 @@
 #include "board.h"
 #include "internal.h"
 
-enum { ANSWER_MS = 5000, BACKLOG = 64 };
+enum { ANSWER_MS = 5000, AGENT_MS = 1000, BACKLOG = 64 };
 
 static int set_path(struct sockaddr_un *address, const char *path) {
         memset(address, 0, sizeof(*address));
@@ -118,11 +118,29 @@ int32_t nodeos_keeper_call(const char *path, int32_t kind, int32_t send_fd, int3
         return error < 0 ? error : receive_result(fd, ret_fd);
 }
 
-/* An agent that was killed with something unread resets the connection: it is gone all the same. */
-static int receive_all(int fd, uint8_t *ret_data, size_t size) {
-        while (size > 0) {
-                ssize_t n = recv(fd, ret_data, size, 0);
+/* An agent takes and gives at once, unless its peer has stopped it: nobody else should wait for that. */
+static int wait_for_agent(int fd, short events, int limit_ms) {
+        struct pollfd polled = { .fd = fd, .events = events };
+        int n;
 
+        do
+                n = poll(&polled, 1, limit_ms);
+        while (n < 0 && errno == EINTR);
+        return n > 0 ? 0 : n < 0 ? -errno : -ETIMEDOUT;
+}
+
+/* An agent that was killed with something unread resets the connection: it is gone all the same. */
+static int receive_all(int fd, uint8_t *ret_data, size_t size, int limit_ms) {
+        while (size > 0) {
+                ssize_t n = recv(fd, ret_data, size, MSG_DONTWAIT);
+
+                if (n < 0 && errno == EAGAIN) {
+                        int error = wait_for_agent(fd, POLLIN, limit_ms);
+
+                        if (error < 0)
+                                return error;
+                        continue;
+                }
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n <= 0)
@@ -135,8 +153,15 @@ static int receive_all(int fd, uint8_t *ret_data, size_t size) {
 
 static int send_all(int fd, const uint8_t *data, size_t size) {
         while (size > 0) {
-                ssize_t n = send(fd, data, size, MSG_NOSIGNAL);
+                ssize_t n = send(fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
 
+                if (n < 0 && errno == EAGAIN) {
+                        int error = wait_for_agent(fd, POLLOUT, AGENT_MS);
+
+                        if (error < 0)
+                                return error;
+                        continue;
+                }
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
@@ -148,20 +173,24 @@ static int send_all(int fd, const uint8_t *data, size_t size) {
 }
 
 /* An agent that has begun to answer has all of it. */
-int32_t nodeos_agent_wait(int32_t fd, uint8_t *ret_answer, int32_t answer_size) {
+static int32_t receive_answer(int fd, uint8_t *ret_answer, int32_t answer_size, int limit_ms) {
         struct nodeos_answer_frame header;
         int error;
 
         if (answer_size < (int32_t) sizeof(header))
                 return -EMSGSIZE;
-        error = receive_all(fd, ret_answer, sizeof(header));
+        error = receive_all(fd, ret_answer, sizeof(header), limit_ms);
         if (error < 0)
                 return error;
         memcpy(&header, ret_answer, sizeof(header));
         if (header.size < sizeof(header) || header.size > (uint32_t) answer_size)
                 return -EMSGSIZE;
-        error = receive_all(fd, ret_answer + sizeof(header), header.size - sizeof(header));
+        error = receive_all(fd, ret_answer + sizeof(header), header.size - sizeof(header), AGENT_MS);
         return error < 0 ? error : (int32_t) header.size;
+}
+
+int32_t nodeos_agent_wait(int32_t fd, uint8_t *ret_answer, int32_t answer_size) {
+        return receive_answer(fd, ret_answer, answer_size, -1);
 }
 
 int32_t nodeos_agent_call(int32_t fd, const uint8_t *frame, int32_t frame_size, uint8_t *ret_answer, int32_t answer_size,
@@ -180,7 +209,7 @@ int32_t nodeos_agent_call(int32_t fd, const uint8_t *frame, int32_t frame_size, 
                 return error;
         if (ppoll(&polled, 1, &limit, NULL) == 0)
                 return -EAGAIN;
-        return nodeos_agent_wait(fd, ret_answer, answer_size);
+        return receive_answer(fd, ret_answer, answer_size, AGENT_MS);
 }
 
 int32_t nodeos_socketpair(int32_t *ret_fds) {

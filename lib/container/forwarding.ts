@@ -1,72 +1,113 @@
 import { controlKeeper, startKeeper, stopKeeper } from "../../ffi/keeper.ts";
 import { libraryPath } from "../../ffi/library.ts";
-import { RefusedError, UsageError } from "../errors.ts";
-import { hostArchitecture } from "../syscall/arch.ts";
-import { encodeBoard } from "../syscall/board.ts";
-import { compileFilter } from "../syscall/filter.ts";
-import { type Policy, resolvePolicy } from "../syscall/policy.ts";
-import { formatPolicyFile } from "../syscall/policy_file.ts";
+import { UsageError } from "../errors.ts";
+import { formatPolicyFile, policyFileName } from "../syscall/policy_file.ts";
 import type { Forwarding, ForwardingSeat } from "./forwarding_seat.ts";
 import { type ContainerSpec, type NodeRequest, SpecError, type SpecIssue } from "./spec.ts";
 import type { SyscallRequest } from "./syscall_wish.ts";
+import type { CompiledWish } from "./wish_compiler.ts";
 
+/** The checkout, seen from this file and from the bundle of an installed command. */
+const checkout = new URL(import.meta.url).pathname.replace(/\/(?:lib\/container|dist)\/[^/]*$/, "");
 /** The program of the sidecar; the keeper executes it, nobody imports it. */
-const sidecarProgram = new URL("../../scripts/sidecar/main.ts", import.meta.url).pathname;
+const sidecarProgram = `${checkout}/scripts/sidecar/main.ts`;
 
+/** Makes of a wish what a keeper needs. Throws a `UsageError` if it is wrong. */
+export type Compile = (wish: SyscallRequest) => CompiledWish | Promise<CompiledWish>;
+
+/**
+ * The sidecar with what it needs and no more: our library, the board, what says whose it is, and of the handlers the
+ * directory that they lie in. No other file, no network beyond the socket that it is born with, no programs.
+ */
 function sidecarCommand(directory: string, handlers: string | undefined): string[] {
-  const flags = ["-q", "--no-prompt", `--allow-ffi=${libraryPath()}`, `--allow-read=${directory}`, `--allow-write=${directory}`];
-  const module = handlers === undefined ? [] : ["--handlers", handlers];
-  return [Deno.execPath(), "run", ...flags, "--allow-env=NODEOS_LIB,NODEOS_FORWARD_DIR", sidecarProgram, ...module];
+  const readable = [`${directory}/board`, `${directory}/${policyFileName}`, `${directory}/sidecar.sock`];
+  if (handlers !== undefined) readable.push(handlers.replace(/[^/]*$/, ""));
+  const flags = [
+    "-q",
+    "--no-prompt",
+    "--no-lock",
+    `--allow-ffi=${listed(libraryPath())}`,
+    `--allow-read=${readable.map(listed).join()}`,
+    `--allow-write=${listed(`${directory}/board`)}`,
+    "--allow-env=NODEOS_LIB,NODEOS_FORWARD_DIR",
+  ];
+  return [Deno.execPath(), "run", ...flags, sidecarProgram, ...handlers === undefined ? [] : ["--handlers", handlers]];
+}
+
+/** A path as an item of a list of Deno's, where a comma in it is written twice. */
+function listed(path: string): string {
+  return path.replaceAll(",", ",,");
+}
+
+/** The module of handlers that a wish names, from the working directory on. Throws a `UsageError` if there is none. */
+function handlersOf({ handlers }: SyscallRequest): string | undefined {
+  if (handlers === undefined) return undefined;
+  try {
+    const path = Deno.realPathSync(handlers);
+    if (Deno.statSync(path).isFile) return path;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  throw new UsageError(`Cannot use the handlers ${JSON.stringify(handlers)}: there is no such file`, {
+    remedy: "Write the path of a TypeScript module, from the directory that the command is called in",
+  });
 }
 
 /**
- * What a wish means on this machine.
+ * Forwards system calls by what a compiler makes of wishes.
  *
- * @throws {UsageError} If it is wrong, {RefusedError} if we have no table of this machine's calls.
+ * @param load Loads the compiler when it is needed: its tables, profiles and schemas are larger than all the rest.
  */
-export function policyOf({ profile, switches, switchable }: SyscallRequest): Policy {
-  const architecture = hostArchitecture();
-  if (architecture === null) {
-    throw new RefusedError("Cannot filter system calls: this processor is neither x86-64 nor aarch64", { remedy: "Leave syscalls out" });
-  }
-  return resolvePolicy({ profile, switches, switchable }, architecture);
+export function forwardingBy(load: () => Promise<Compile>): Forwarding {
+  return {
+    async check({ containers }: NodeRequest): Promise<void> {
+      const issues: SpecIssue[] = [];
+      for (const [index, { syscalls }] of containers.entries()) {
+        if (syscalls === undefined) continue;
+        const issue = await issueOf(syscalls, await load());
+        if (issue !== null) issues.push({ path: ["containers", index, "syscalls"], kind: "usage", ...issue });
+      }
+      if (issues.length > 0) throw new SpecError(issues);
+    },
+
+    async start(directory: string, { name, syscalls }: ContainerSpec, seat: ForwardingSeat): Promise<void> {
+      const { board, filter, policy } = await (await load())(syscalls!);
+      const { uid, gid } = syscalls!.user ?? { uid: 0, gid: 0 };
+      const handlers = handlersOf(syscalls!);
+      await startKeeper({
+        directory,
+        board,
+        files: { filter, [policyFileName]: new TextEncoder().encode(formatPolicyFile(name, policy)) },
+        sidecar: { argv: sidecarCommand(directory, handlers), uid, gid },
+        ...seat,
+      });
+      // Without handlers it starts when somebody connects to it first.
+      if (handlers !== undefined) await controlKeeper(directory, "sidecar");
+    },
+
+    async stay(directory: string): Promise<void> {
+      await controlKeeper(directory, "stay");
+    },
+
+    async stop(directory: string): Promise<void> {
+      await stopKeeper(directory);
+    },
+  };
 }
 
-/** See {@link Forwarding}. */
-export const forwarding: Forwarding = {
-  check({ containers }: NodeRequest): void {
-    const issues = containers.flatMap(({ syscalls }, index): SpecIssue[] => {
-      try {
-        if (syscalls !== undefined) policyOf(syscalls);
-        return [];
-      } catch (error) {
-        if (!(error instanceof UsageError)) throw error;
-        return [{ path: ["containers", index, "syscalls"], kind: "usage", message: error.message, remedy: error.remedy }];
-      }
-    });
-    if (issues.length > 0) throw new SpecError(issues);
-  },
+async function issueOf(wish: SyscallRequest, compile: Compile): Promise<Pick<SpecIssue, "message" | "remedy"> | null> {
+  try {
+    await compile(wish);
+    handlersOf(wish);
+    return null;
+  } catch (error) {
+    // By name: the compiler of an installed command has a class of its own.
+    if (!(error instanceof Error) || error.name !== "UsageError") throw error;
+    return { message: error.message, remedy: (error as UsageError).remedy };
+  }
+}
 
-  async start(directory: string, { name, syscalls }: ContainerSpec, seat: ForwardingSeat): Promise<void> {
-    const policy = policyOf(syscalls!);
-    const { uid, gid } = syscalls!.user ?? { uid: 0, gid: 0 };
-    const handlers = syscalls!.handlers;
-    await startKeeper({
-      directory,
-      board: encodeBoard(policy, { spinUs: syscalls!.spinUs }),
-      files: { filter: compileFilter(policy), "policy.json": new TextEncoder().encode(formatPolicyFile(name, policy)) },
-      sidecar: { argv: sidecarCommand(directory, handlers), uid, gid },
-      ...seat,
-    });
-    // Without handlers it starts when somebody connects to it first.
-    if (handlers !== undefined) await controlKeeper(directory, "sidecar");
-  },
-
-  async stay(directory: string): Promise<void> {
-    await controlKeeper(directory, "stay");
-  },
-
-  async stop(directory: string): Promise<void> {
-    await stopKeeper(directory);
-  },
-};
+/** See {@link Forwarding}. Not a literal name: Deno would read all that the compiler needs for every command. */
+export const forwarding: Forwarding = forwardingBy(async () =>
+  (await import(new URL("./wish_compiler.ts", import.meta.url).href)).compileWish
+);

@@ -16,7 +16,7 @@ export interface ForwardingSeat extends Pick<LaunchRequest, "cgroup" | "tasks"> 
  */
 export interface Forwarding {
   /** Checks the wishes of a request. Throws a `SpecError` with every issue. */
-  check(request: NodeRequest): void;
+  check(request: NodeRequest): Promise<void>;
   /** Starts the forwarder of a container in its directory. Throws a `RefusedError` when this machine cannot. */
   start(directory: string, spec: ContainerSpec, seat: ForwardingSeat): Promise<void>;
   /** Lets it live on when its owner ends. */

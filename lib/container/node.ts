@@ -281,7 +281,7 @@ export class Node {
   }
 
   async #checkForwarding(request: NodeRequest): Promise<void> {
-    if (request.containers.some(({ syscalls }) => syscalls !== undefined)) (await this.#loadForwarding()).check(request);
+    if (request.containers.some(({ syscalls }) => syscalls !== undefined)) await (await this.#loadForwarding()).check(request);
   }
 
   /** Starts the forwarders of new containers: on the ServiceOS's CPUs, in its cgroup where it has one. */

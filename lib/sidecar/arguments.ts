@@ -181,11 +181,17 @@ function readText(given: unknown): Data {
 
 function readData(given: unknown): Data {
   if (given === null || given === undefined) return null;
-  if (typeof given === "string") return encoder.encode(given);
+  if (typeof given === "string") return readWellFormed(given);
   const [key, value, ...more] = typeof given === "object" ? Object.entries(given).flat() : [];
   if (key === "base64" && typeof value === "string" && more.length === 0) return readBase64(value);
   if (key === "words" && Array.isArray(value) && more.length === 0) return readWords(value);
   throw new ArgumentFault('it is neither text, nor { "base64": TEXT }, nor { "words": [64-bit integers] }, nor null');
+}
+
+/** Half a letter has no bytes: the encoder would write another one. */
+function readWellFormed(text: string): Uint8Array {
+  if (text.isWellFormed()) return encoder.encode(text);
+  throw new ArgumentFault('it has half a surrogate pair; write its bytes as { "base64": TEXT }');
 }
 
 function readBase64(text: string): Uint8Array {

@@ -14,6 +14,8 @@ export const batchCallsMax = 1000;
 const answerBytesMax = 8 << 20;
 /** A request gives way to others after so long. */
 const turnMsMax = 2;
+/** `ECANCELED`: the kernel was not asked. */
+const canceled = 125;
 /** Room for the header and the sizes of a frame. */
 const frameOverheadBytes = 256;
 
@@ -63,6 +65,8 @@ export interface CallSuccess {
 export interface CallFailure {
   /** Name of the error, such as `ENOENT`. */
   readonly errno: string;
+  /** Its number on this machine. */
+  readonly number: number;
   /** The error in words. */
   readonly message: string;
 }
@@ -173,7 +177,7 @@ export async function executeBatch(batch: Batch, executor: Executor, architectur
       ? `the answer has more than ${answerBytesMax} bytes of data already`
       : unknownReference(values, named);
     if (reason !== null) {
-      results.push({ errno: "ECANCELED", message: `Not executed: ${reason}` });
+      results.push({ errno: "ECANCELED", number: canceled, message: `Not executed: ${reason}` });
       failed ??= index;
       continue;
     }
@@ -212,7 +216,7 @@ const failures = new Map<number, CallResult>();
 
 function failure(errno: number): CallResult {
   let known = failures.get(errno);
-  if (known === undefined) failures.set(errno, known = { errno: errnoName(errno), message: errnoText(errno).words });
+  if (known === undefined) failures.set(errno, known = { errno: errnoName(errno), number: errno, message: errnoText(errno).words });
   return known;
 }
 

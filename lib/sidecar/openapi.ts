@@ -50,7 +50,7 @@ export const schemas = {
           z.strictObject({ base64: z.string().optional(), text: z.string().optional(), decoded: z.unknown().optional() }),
         ).optional(),
       }),
-      z.strictObject({ errno: z.string(), message: z.string() }),
+      z.strictObject({ errno: z.string().regex(/^E\w+$/), number: integer.min(1), message: z.string() }),
     ])),
     failed: count.optional(),
   }).openapi("BatchAnswer"),

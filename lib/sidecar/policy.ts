@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { NodeosError } from "../errors.ts";
 import { formatVerdict } from "../syscall/switches.ts";
+import { bodyJson } from "./body.ts";
 import type { ContainerView } from "./container.ts";
 import type { EventLog } from "./event_log.ts";
 import { json } from "./json.ts";
@@ -34,7 +35,7 @@ export function policyRoutes(container: ContainerView, events: EventLog): Hono<P
       if (!c.env.mayChange()) {
         throw new Problem(403, "Cannot change the policy: only the owner of the sidecar's socket and root may");
       }
-      const switches = readSwitches(await readJson(c.req));
+      const switches = readSwitches(bodyJson(new Uint8Array(await c.req.arrayBuffer()), "the changes", example));
       try {
         const report = await container.change(switches);
         events.look();
@@ -46,17 +47,9 @@ export function policyRoutes(container: ContainerView, events: EventLog): Hono<P
     });
 }
 
-async function readJson(request: { text(): Promise<string> }): Promise<unknown> {
-  try {
-    return JSON.parse(await request.text());
-  } catch (error) {
-    throw new Problem(400, "Cannot read the changes: they are no JSON", example, { cause: error });
-  }
-}
-
 function readSwitches(body: unknown): string[] {
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
-    throw new Problem(400, "Cannot read the changes: they are no object", example);
+    throw new Problem(400, "Cannot read the changes: it is no object", example);
   }
   const entries = Object.entries(body);
   if (entries.length > switchesMax) throw new Problem(413, `Cannot make ${entries.length} changes at once: the most is ${switchesMax}`);

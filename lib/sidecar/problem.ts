@@ -40,6 +40,11 @@ export class Problem extends Error {
     super(detail, options);
   }
 
+  /** Whether nothing can go on from here: what was executed is unknown, and the descriptors are gone. */
+  get endsConnection(): boolean {
+    return this.status === 500;
+  }
+
   /** What the client gets. */
   details(): ProblemDetails {
     const { status, detail, remedy } = this;
@@ -48,7 +53,8 @@ export class Problem extends Error {
 
   /** The answer. */
   response(): Response {
-    return new Response(`${JSON.stringify(this.details())}\n`, { status: this.status, headers: { "content-type": problemType } });
+    const headers = { "content-type": problemType, ...(this.endsConnection ? { connection: "close" } : {}) };
+    return new Response(`${JSON.stringify(this.details())}\n`, { status: this.status, headers });
   }
 }
 

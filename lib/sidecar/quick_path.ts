@@ -90,17 +90,15 @@ export class QuickPath {
     if (!this.#isBusy) this.socket.resume();
   };
 
-  async #answer(body: string): Promise<void> {
+  async #answer(body: Uint8Array): Promise<void> {
     this.#isBusy = true;
     try {
-      this.#write(200, "application/json", `${JSON.stringify(await this.parts.service.answer(body, this.connection))}\n`);
+      this.#write(200, "application/json", await this.parts.service.answer(body, this.connection));
     } catch (error) {
       const problem = problemOf(error);
-      const isOurs = problem.status === 500;
-      if (isOurs && !this.socket.destroyed) this.parts.log(error);
-      this.#write(problem.status, problemType, `${JSON.stringify(problem.details())}\n`);
-      // What was executed is unknown, and the descriptors are gone: nothing can go on from here.
-      if (isOurs) this.socket.end();
+      if (problem.status === 500 && !this.socket.destroyed) this.parts.log(error);
+      this.#write(problem.status, problemType, problem.details(), problem.endsConnection ? "connection: close\r\n" : "");
+      if (problem.endsConnection) this.socket.end();
     }
     this.#isBusy = false;
     this.#quietLooks = 0;
@@ -117,14 +115,15 @@ export class QuickPath {
     }
   }
 
-  #write(status: number, type: string, body: string): void {
+  #write(status: number, type: string, answer: unknown, more = ""): void {
     if (this.socket.destroyed) return;
+    const body = `${JSON.stringify(answer)}\n`;
     const isAscii = !/[^\0-\x7f]/.test(body);
     const bytes = isAscii ? null : encoder.encode(body);
     const head =
       `HTTP/1.1 ${status} ${
         words[status] ?? "Error"
-      }\r\ncontent-type: ${type}\r\ncache-control: no-store\r\ndate: ${this.parts.clock.date}\r\n` +
+      }\r\ncontent-type: ${type}\r\ncache-control: no-store\r\n${more}date: ${this.parts.clock.date}\r\n` +
       `content-length: ${bytes?.length ?? body.length}\r\n\r\n`;
     const isTaken = bytes === null
       ? this.socket.write(head + body, "latin1")

@@ -6,13 +6,12 @@ const start = "POST /v1/syscalls HTTP/1.1\r\n";
 const end = "\r\n\r\n";
 const encoder = new TextEncoder();
 const headDecoder = new TextDecoder("latin1");
-const bodyDecoder = new TextDecoder();
 
 /** Headers that change nothing of how a request is read or answered. */
 const harmless = new Set(["content-type", "accept", "accept-encoding", "accept-language", "user-agent"]);
 
 /** What became of the bytes so far: a request body, the need for more, or something that is not for us. */
-export type Taken = { readonly body: string } | "more" | { readonly others: Uint8Array };
+export type Taken = { readonly body: Uint8Array } | "more" | { readonly others: Uint8Array };
 
 /**
  * Reads requests for calls in their plainest form, as clients write them that make many: everything about the head is
@@ -39,7 +38,7 @@ export class QuickRequest {
     if (this.#missingBytes > 0) return "more";
     const whole = joined(this.#parts);
     this.#parts = [];
-    return this.#missingBytes < 0 ? { others: whole } : { body: bodyDecoder.decode(whole.subarray(whole.length - this.#bodyBytes)) };
+    return this.#missingBytes < 0 ? { others: whole } : { body: whole.subarray(whole.length - this.#bodyBytes) };
   }
 
   #begin(chunk: Uint8Array): Taken {
@@ -47,7 +46,7 @@ export class QuickRequest {
     const headBytes = this.#head.length;
     this.#missingBytes = headBytes + this.#bodyBytes - chunk.length;
     if (this.#missingBytes < 0) return { others: chunk };
-    if (this.#missingBytes === 0) return { body: bodyDecoder.decode(chunk.subarray(headBytes)) };
+    if (this.#missingBytes === 0) return { body: chunk.subarray(headBytes) };
     this.#parts.push(chunk);
     return "more";
   }

@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { AppEnv } from "./app.ts";
 import { Connection, type StartAgent } from "./connection.ts";
 import { connectionsMax, headerBytesMax, headersMsMax, idleMsMax, requestMsMax } from "./limits.ts";
+import { Problem, problemType } from "./problem.ts";
 import { type QuickParts, QuickPath } from "./quick_path.ts";
 import type { SyscallService } from "./service.ts";
 
@@ -61,7 +62,7 @@ export async function serve(where: { readonly path: string } | { readonly fd: nu
   const [ordinary] = server.listeners("connection") as ((this: Server, socket: Socket) => void)[];
   server.removeAllListeners("connection");
   server.on("connection", (socket: Socket) => {
-    if (clients.size >= connectionsMax) return socket.destroy();
+    if (clients.size >= connectionsMax) return refuse(socket);
     const client = new Client(socket, { ...parts, clock }, (socket, bytes) => {
       ordinary.call(server, socket);
       socket.emit("data", bytes);
@@ -87,6 +88,16 @@ export async function serve(where: { readonly path: string } | { readonly fd: nu
       await ended;
     },
   };
+}
+
+/** Too many: says so, as far as the socket takes it at once, and closes. */
+function refuse(socket: Socket): void {
+  const problem = new Problem(503, `Cannot serve you: ${connectionsMax} clients are connected`, "Close some");
+  const body = `${JSON.stringify(problem.details())}\n`;
+  const head =
+    `HTTP/1.1 503 Service Unavailable\r\ncontent-type: ${problemType}\r\nconnection: close\r\ncontent-length: ${body.length}\r\n\r\n`;
+  socket.on("error", () => {});
+  socket.write(head + body, () => socket.destroy());
 }
 
 /** One client: its connection, and who serves it. */

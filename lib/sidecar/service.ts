@@ -1,6 +1,7 @@
 import { SysError } from "../../ffi/errors.ts";
 import type { Architecture } from "../syscall/arch.ts";
 import { type BatchAnswer, executeBatch, readBatch } from "./batch.ts";
+import { bodyJson } from "./body.ts";
 import type { Connection } from "./connection.ts";
 import { requestsMax } from "./limits.ts";
 import { Problem } from "./problem.ts";
@@ -12,10 +13,10 @@ export interface SyscallService {
   /**
    * Executes a request.
    *
-   * @param text The body.
+   * @param body Its JSON.
    * @throws {Problem} If it is refused.
    */
-  answer(text: string, connection: Connection): Promise<BatchAnswer>;
+  answer(body: Uint8Array, connection: Connection): Promise<BatchAnswer>;
 }
 
 /** The service of one machine. */
@@ -23,8 +24,8 @@ export function syscallService(architecture: Architecture): SyscallService {
   let running = 0;
   return {
     architecture,
-    async answer(text, connection) {
-      const batch = readBatch(parsed(text), architecture);
+    async answer(body, connection) {
+      const batch = readBatch(bodyJson(body, "the request"), architecture);
       if (running >= requestsMax) throw new Problem(503, `Cannot execute calls now: ${running} requests wait for the kernel`, "Try again");
       running++;
       try {
@@ -39,12 +40,4 @@ export function syscallService(architecture: Architecture): SyscallService {
       }
     },
   };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new Problem(400, `Cannot read the request: it is no JSON: ${(error as Error).message}`, undefined, { cause: error });
-  }
 }

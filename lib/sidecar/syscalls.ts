@@ -11,5 +11,8 @@ export interface PeerEnv {
 
 /** `POST /`: executes calls with the rights of the peer. */
 export function syscallRoutes(service: SyscallService): Hono<PeerEnv> {
-  return new Hono<PeerEnv>().post("/", async (c) => json(await service.answer(await c.req.text(), c.env.connection)));
+  return new Hono<PeerEnv>().post(
+    "/",
+    async (c) => json(await service.answer(new Uint8Array(await c.req.arrayBuffer()), c.env.connection)),
+  );
 }

@@ -55,12 +55,15 @@ export const JournalLayout = struct({
   state: "u32",
   listener: "u32",
   id: "u64",
-  call: "u32",
   tid: "u32",
+  flags: "u32",
+  call: "u32",
+  arch: "u32",
+  instruction: "u64",
   arguments: "u64[6]",
   result: "i64",
   received_ns: "u64",
-  reserved: "u32[10]",
+  reserved: "u32[6]",
 });
 
 /** The first time that a program was refused a call. */
@@ -126,4 +129,4 @@ export const actionCodes: Readonly<Record<Action, number>> = { allow: 0, forward
 export const actionOfCode: readonly Action[] = ["allow", "forward", "deny", "handle", "record"];
 
 /** `enum nodeos_journal_state`. */
-export const journalStates = ["free", "received", "running", "answered", "handed"] as const;
+export const journalStates = ["free", "received", "running", "answered", "handed", "adding"] as const;

@@ -83,7 +83,7 @@ export interface CallInFlight {
   /** Its place in the journal. */
   readonly slot: number;
   /** How far it is. */
-  readonly state: "received" | "running" | "answered" | "handed";
+  readonly state: "received" | "running" | "adding" | "answered" | "handed";
   /** The keeper's number for the filter. */
   readonly listener: number;
   /** Of the notification. */

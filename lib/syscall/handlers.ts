@@ -10,7 +10,7 @@ import { SysError } from "../../ffi/errors.ts";
 import { didYouMean, UsageError } from "../errors.ts";
 import { type Architecture, hostArchitecture } from "./arch.ts";
 import { callHeaderBytes, callNumberOf, decodeCall, encodeAnswer, FrameCutter, verdicts } from "./frames.ts";
-import { answerOf, type HandledCall, handledCall, type Handler } from "./handling.ts";
+import { answerOf, type HandledCall, handledCall, type Handler, type HandlerResult } from "./handling.ts";
 import { type Call, callNamed, callNumbered, calls } from "./table.ts";
 
 export type { HandledArgument, HandledCall, Handler, HandlerResult } from "./handling.ts";
@@ -18,6 +18,9 @@ export type { HandledArgument, HandledCall, Handler, HandlerResult } from "./han
 /** A forwarder that died has a successor soon. */
 const reconnectMs = 50;
 const reconnectsMax = 100;
+const answerMsMaxUsual = 30_000;
+/** Timers cannot be set for longer, and fire at once. */
+const timerMsMax = 2 ** 31 - 1;
 
 /** What decides how calls are taken over. */
 export interface HandlerOptions {
@@ -25,6 +28,8 @@ export interface HandlerOptions {
   readonly onError?: (error: unknown) => void;
   /** Whose calls they are; those of this machine by default. */
   readonly architecture?: Architecture;
+  /** A call that has no answer by then fails with EIO, in milliseconds; 30 s by default, Infinity waits as long as its caller. */
+  readonly answerMsMax?: number;
   /** Connects to the forwarder, and gives a descriptor of a stream socket. */
   readonly connect?: () => Promise<number>;
 }
@@ -50,8 +55,14 @@ export async function connectHandlers(
   handlers: Readonly<Record<string, Handler>>,
   options: HandlerOptions = {},
 ): Promise<ConnectedHandlers> {
-  const { architecture = hostArchitecture() ?? "x86_64", onError = console.error, connect = () => connectHandler(directory) } = options;
-  const connection = new HandlerConnection(byNumber(handlers, architecture), architecture, onError, connect);
+  const architecture = options.architecture ?? hostArchitecture() ?? "x86_64";
+  const connection = new HandlerConnection(byNumber(handlers, architecture), {
+    onError: console.error,
+    answerMsMax: answerMsMaxUsual,
+    connect: () => connectHandler(directory),
+    ...options,
+    architecture,
+  });
   await connection.open();
   return connection;
 }
@@ -75,14 +86,10 @@ class HandlerConnection implements ConnectedHandlers {
   readonly ended: Promise<void>;
   #socket: Socket | undefined;
   #isDisposed = false;
+  readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   readonly #end = Promise.withResolvers<void>();
 
-  constructor(
-    readonly handlers: ReadonlyMap<number, Handler>,
-    readonly architecture: Architecture,
-    readonly onError: (error: unknown) => void,
-    readonly connect: () => Promise<number>,
-  ) {
+  constructor(readonly handlers: ReadonlyMap<number, Handler>, readonly options: Required<HandlerOptions>) {
     this.ended = this.#end.promise;
     // Who does not ask how it ended need not be told.
     this.ended.catch(() => {});
@@ -91,16 +98,15 @@ class HandlerConnection implements ConnectedHandlers {
   /** Connects, and says which calls are handled. */
   async open(): Promise<void> {
     const { Socket } = await import("node:net");
-    const socket = new Socket({ fd: await this.connect(), readable: true, writable: true });
+    const socket = new Socket({ fd: await this.options.connect(), readable: true, writable: true });
     if (this.#isDisposed) return void socket.destroy();
     this.#socket = socket;
     const cutter = new FrameCutter(callHeaderBytes);
     socket.on("data", (chunk) => {
       try {
-        for (const frame of cutter.take(chunk)) void this.#handle(frame, socket);
+        for (const frame of cutter.take(chunk)) this.#handle(frame, socket).catch((error) => this.#spoiled(error, socket));
       } catch (error) {
-        this.onError(error);
-        socket.destroy();
+        this.#spoiled(error, socket);
       }
       // Callers wait in threads of the forwarder: as many as can be answered are taken, and no more.
       if (socket.writableNeedDrain) socket.pause();
@@ -113,27 +119,48 @@ class HandlerConnection implements ConnectedHandlers {
 
   async #handle(frame: Uint8Array, socket: Socket): Promise<void> {
     const number = callNumberOf(frame);
-    const call = callNumbered(this.architecture, number);
+    const call = callNumbered(this.options.architecture, number);
     const handler = this.handlers.get(number);
-    if (call === undefined || handler === undefined) {
-      this.onError(new Error(`Cannot handle call ${number}: it was never registered`));
-      return void socket.destroy();
-    }
+    if (call === undefined || handler === undefined) throw new Error(`Cannot handle call ${number}: it was never registered`);
     const answer = await this.#answer(call, handler, frame);
     if (!socket.destroyed) socket.write(answer);
+  }
+
+  /** What came is none of the protocol: nobody knows where the next frame begins. */
+  #spoiled(error: unknown, socket: Socket): void {
+    this.options.onError(error);
+    socket.destroy();
   }
 
   /** A handler that fails is no reason for its caller to wait. */
   async #answer(call: Call, handler: Handler, frame: Uint8Array): Promise<Uint8Array> {
     const { slot, id, ...rest } = decodeCall(call, frame);
     try {
-      const handled: HandledCall = handledCall(call, { slot, id, ...rest }, this.architecture);
-      return encodeAnswer(call, { slot, id, ...answerOf(call, handled, await handler(handled)) });
+      const handled: HandledCall = handledCall(call, { slot, id, ...rest }, this.options.architecture);
+      return encodeAnswer(call, { slot, id, ...answerOf(call, handled, await this.#inTime(handler(handled))) });
     } catch (cause) {
-      this.onError(
+      this.options.onError(
         new Error(`Cannot handle ${call.name} of thread ${rest.tid}: ${cause instanceof Error ? cause.message : cause}`, { cause }),
       );
       return encodeAnswer(call, { slot, id, verdict: verdicts.value, value: -ioError, data: [] });
+    }
+  }
+
+  /** Its caller waits in a thread of the forwarder, and nobody can interrupt it. */
+  async #inTime(result: HandlerResult | Promise<HandlerResult>): Promise<HandlerResult> {
+    const { answerMsMax } = this.options;
+    if (!(result instanceof Promise) || answerMsMax > timerMsMax) return await result;
+    const { promise, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      reject(new Error(`its handler has not answered in ${answerMsMax / 1000} s`));
+    }, answerMsMax);
+    this.#timers.add(timer);
+    try {
+      return await Promise.race([result, promise]);
+    } finally {
+      clearTimeout(timer);
+      this.#timers.delete(timer);
     }
   }
 
@@ -155,6 +182,7 @@ class HandlerConnection implements ConnectedHandlers {
     this.#isDisposed = true;
     if (this.#socket === undefined) this.#end.resolve();
     this.#socket?.destroy();
+    for (const timer of this.#timers) clearTimeout(timer);
     await this.ended.catch(() => {});
   }
 }

@@ -2,7 +2,7 @@
 
 import type { Architecture } from "./arch.ts";
 import { errnoNumber } from "./errno.ts";
-import { type AnswerFrame, type CallFrame, type Data, isFilled, verdicts } from "./frames.ts";
+import { type AnswerFrame, type CallFrame, type Data, frameBytesMax, isFilled, verdicts } from "./frames.ts";
 import { bytesOf, type Call } from "./table.ts";
 
 /**
@@ -46,13 +46,15 @@ export type HandlerResult =
   /** A new descriptor of the caller's, of a file that holds this; close-on-exec if the caller asked for that. */
   | { readonly content: Uint8Array | string; readonly closeOnExec?: boolean };
 
-/** Decides a call. What it throws is reported, and the call fails with EIO. */
+/** Decides a call. What it throws is reported, and the call fails with EIO; so it does when no answer comes in time. */
 export type Handler = (call: HandledCall) => HandlerResult | Promise<HandlerResult>;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const openCloseOnExec = 0o2000000;
 const errnoMax = 4095;
+/** The largest room: a frame has a header and sizes as well. */
+const roomBytesMax = frameBytesMax - 4096;
 
 /** The call of a frame, as its handler sees it. */
 export function handledCall(call: Call, frame: CallFrame, architecture: Architecture): HandledCall {
@@ -63,7 +65,7 @@ export function handledCall(call: Call, frame: CallFrame, architecture: Architec
     const { name, kind } = argument;
     const value = frame.arguments[index];
     if (isFilled(kind)) {
-      if (value !== 0) roomBytes[name] = kind === "out" ? bytesOf(argument, architecture) : Number(frame.arguments[index + 1]);
+      if (value !== 0) roomBytes[name] = kind === "out" ? bytesOf(argument, architecture) : sizedRoom(frame.arguments[index + 1]);
     } else if (kind === "path" || kind === "text") {
       const data = frame.data[index] ?? null;
       args[name] = data === null ? null : decoder.decode(data);
@@ -77,6 +79,11 @@ export function handledCall(call: Call, frame: CallFrame, architecture: Architec
   });
   const { number, tid, uid, gid } = frame;
   return { name: call.name, number, tid, uid, gid, arguments: args, bytes, roomBytes };
+}
+
+/** Whoever asks for more than fits into an answer gets less, as calls that move data may do. */
+function sizedRoom(count: number | bigint): number {
+  return Math.min(Number(BigInt.asUintN(64, BigInt(count))), roomBytesMax);
 }
 
 /**

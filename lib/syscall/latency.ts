@@ -27,5 +27,5 @@ export function latencyNs(buckets: readonly number[], share: number): number | n
   const from = index === 0 ? 0 : 2 ** (index + firstBits);
   if (index === last) return from;
   const within = (rank - (below - buckets[index])) / buckets[index];
-  return from + within * (2 ** (index + firstBits + 1) - from);
+  return Math.round(from + within * (2 ** (index + firstBits + 1) - from));
 }

@@ -4,7 +4,18 @@ import { expand } from "./groups.ts";
 import { inOrder, isName, type Layer, saidTwice, type Target } from "./layer.ts";
 import { loadProfile } from "./profile.ts";
 import { quote } from "./quote.ts";
-import { fitted, has, isPastFilter, mayExecute, noSuchCall, objection, type Policy, reasonInFilter, type Rule } from "./rules.ts";
+import {
+  confinesCallerOnly,
+  fitted,
+  has,
+  isPastFilter,
+  mayExecute,
+  noSuchCall,
+  objection,
+  type Policy,
+  reasonInFilter,
+  type Rule,
+} from "./rules.ts";
 import { formatVerdict, parseSwitch, type Verdict } from "./switches.ts";
 import { type Call, callsByNumber } from "./table.ts";
 
@@ -44,11 +55,17 @@ export function resolvePolicy(wish: SyscallWish, architecture: Architecture): Po
   return { architecture, profile: profile.name, rules: watched(rules), unknown };
 }
 
-/** Calls that change who the caller is, or what it sees, are looked at wherever somebody may execute calls for it. */
+/**
+ * Wherever somebody may execute calls for a program, those that change who it is, or what it sees, are looked at; and those
+ * by which it alone would be confined are refused for good, as by a kernel that has none such.
+ */
 function watched(rules: readonly Rule[]): readonly Rule[] {
   if (!rules.some(mayExecute)) return rules;
   const isWatched = (call: Call) => (has(call, "identity") || has(call, "namespace")) && reasonInFilter(call) === null;
-  return rules.map((rule) => isWatched(rule.call) ? { ...rule, notified: true } : rule);
+  return rules.map((rule) => {
+    if (confinesCallerOnly(rule.call)) return { call: rule.call, action: "deny", errno: noSuchCall, notified: false };
+    return isWatched(rule.call) ? { ...rule, notified: true } : rule;
+  });
 }
 
 /** Calls that no policy may touch stay allowed when nobody names them. */

@@ -34,15 +34,20 @@ export interface PolicyFile {
   readonly rules: readonly FiledRule[];
 }
 
-/** The text of the file. */
-export function formatPolicyFile(container: string, { profile, rules }: Policy): string {
+/** What the file says of a policy; the container comes with whoever uses it. */
+export function filePolicy({ profile, rules }: Policy): Omit<PolicyFile, "container"> {
   const filed = rules.map(({ call, action, errno, notified }): FiledRule => ({
     call: call.name,
     action,
     ...(errno === undefined ? {} : { errno }),
     notified,
   }));
-  return `${JSON.stringify({ container, profile, rules: filed } satisfies PolicyFile)}\n`;
+  return { profile, rules: filed };
+}
+
+/** The text of the file. */
+export function formatPolicyFile(container: string, policy: Omit<PolicyFile, "container">): string {
+  return `${JSON.stringify({ container, ...policy } satisfies PolicyFile)}\n`;
 }
 
 /**

@@ -75,7 +75,7 @@ export function writeProfile(name: string, command: readonly string[], uses: rea
   const lines = [...groups].sort(([a], [b]) => a < b ? -1 : 1).map(([group, calls]) => `  # ${group}\n${listed(calls)}`);
   return [
     `# What a run of this needed, as nodeos trace saw it: ${JSON.stringify(command.join(" "))}`,
-    `name: ${name}`,
+    `name: ${word(name)}`,
     `doc: ${JSON.stringify(`What one run of ${command[0].split("/").at(-1)} needed`)}`,
     `default: deny:${noSuchCall}`,
     "allow:",
@@ -84,6 +84,11 @@ export function writeProfile(name: string, command: readonly string[], uses: rea
     listed(always),
     "",
   ].join("\n");
+}
+
+/** A name, in quotes where YAML would take it for something else than a word. */
+function word(name: string): string {
+  return /^(true|false|null)$/i.test(name) ? JSON.stringify(name) : name;
 }
 
 function listed(calls: readonly string[]): string {

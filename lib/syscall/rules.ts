@@ -47,6 +47,11 @@ export function isPastFilter(call: Call): boolean {
   return call.name.startsWith("io_uring_");
 }
 
+/** Whether a program confines itself by a call, but nobody who executes calls for it: it must not believe that it is confined. */
+export function confinesCallerOnly(call: Call): boolean {
+  return call.name.startsWith("landlock_");
+}
+
 /** The action on one call: of calls that return a descriptor, `forward` means `inject`. */
 export function fitted(call: Call, action: Action): Action {
   return action === "forward" && has(call, "descriptor") ? "inject" : action;

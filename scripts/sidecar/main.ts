@@ -5,18 +5,23 @@
  * @module
  */
 
+import { pathToFileURL } from "node:url";
 import { Agent } from "../../ffi/agent.ts";
 import { peerOf } from "../../ffi/keeper.ts";
 import { variable } from "../../ffi/library.ts";
 import { ContainerView } from "../../lib/sidecar/container.ts";
 import { type FetchApp, serve } from "../../lib/sidecar/server.ts";
 import { syscallService } from "../../lib/sidecar/service.ts";
+import { throttled } from "../../lib/sidecar/throttle.ts";
+import { UsageError } from "../../lib/errors.ts";
 import { Board } from "../../lib/syscall/board.ts";
+import type { Handler } from "../../lib/syscall/handling.ts";
 import { policyFileName } from "../../lib/syscall/policy_file.ts";
 
+const say = throttled((text) => console.error(`${new Date().toISOString()} nodeos-sidecar: ${text}`));
+
 function log(error: unknown): void {
-  const text = error instanceof Error ? error.stack ?? error.message : String(error);
-  console.error(`${new Date().toISOString()} nodeos-sidecar: ${text}`);
+  say(error instanceof Error ? error.stack ?? error.message : String(error));
 }
 
 function directoryOf(): string {
@@ -65,14 +70,27 @@ async function main(): Promise<void> {
 async function serveHandlers(directory: string, path: string): Promise<AsyncDisposable | null> {
   try {
     const { connectHandlers } = await import("../../lib/syscall/handlers.ts");
-    const { handlers } = await import(new URL(path, `file://${directory}/`).href);
-    const connected = await connectHandlers(directory, handlers ?? {}, { onError: log });
+    const { handlers, answerMsMax } = readHandlers(await import(pathToFileURL(path).href), path);
+    const connected = await connectHandlers(directory, handlers, { onError: log, ...(answerMsMax === undefined ? {} : { answerMsMax }) });
     connected.ended.catch(log);
     return connected;
   } catch (error) {
     log(error);
     return null;
   }
+}
+
+/** What a module of handlers exports. */
+function readHandlers(
+  { handlers, answerMsMax }: { readonly handlers?: unknown; readonly answerMsMax?: unknown },
+  path: string,
+): { handlers: Record<string, Handler>; answerMsMax?: number } {
+  if (typeof handlers !== "object" || handlers === null) {
+    throw new UsageError(`Cannot use ${path}: it exports no handlers; write export const handlers = { openat: (call) => "forward" }`);
+  }
+  if (answerMsMax === undefined) return { handlers: handlers as Record<string, Handler> };
+  if (typeof answerMsMax === "number" && answerMsMax > 0) return { handlers: handlers as Record<string, Handler>, answerMsMax };
+  throw new UsageError(`Cannot use ${path}: its answerMsMax is no number of milliseconds`);
 }
 
 function terminated(): Promise<void> {

@@ -1,5 +1,5 @@
 import { parseSyscalls } from "../../lib/container/syscall_wish.ts";
-import { policyOf } from "../../lib/container/forwarding.ts";
+import { policyOf } from "../../lib/container/wish_compiler.ts";
 import { UsageError } from "../../lib/errors.ts";
 import { table } from "../../lib/report/table.ts";
 import { differences } from "../../lib/syscall/difference.ts";

@@ -5,7 +5,7 @@ import { hostArchitecture } from "../../lib/syscall/arch.ts";
 import { Board, encodeBoard } from "../../lib/syscall/board.ts";
 import { compileFilter } from "../../lib/syscall/filter.ts";
 import { type Policy, resolvePolicy } from "../../lib/syscall/policy.ts";
-import { formatPolicyFile, policyFileName } from "../../lib/syscall/policy_file.ts";
+import { filePolicy, formatPolicyFile, policyFileName } from "../../lib/syscall/policy_file.ts";
 import { descriptorOf } from "../ffi/programs.ts";
 import { checkout } from "../host.ts";
 
@@ -19,8 +19,8 @@ export type Identity = "user" | "root" | "bare-root" | "user-namespace";
 
 /** What became of one attempt. */
 export interface Attempt {
-  /** What the attacker says: it was refused, it gained something, or it could not even be made. */
-  readonly verdict: "refused" | "gained" | "skip";
+  /** What the attacker says: it was refused, it gained something, it could not even be made, or it did not end as it should. */
+  readonly verdict: "refused" | "gained" | "skip" | "broken";
   /** Family and name. */
   readonly name: string;
   /** What was gained, or why it was not made. */
@@ -173,7 +173,7 @@ export class Target implements AsyncDisposable {
     await startKeeper({
       directory,
       board: encodeBoard(policy),
-      files: { filter: compileFilter(policy), [policyFileName]: new TextEncoder().encode(formatPolicyFile("attacked", policy)) },
+      files: { filter: compileFilter(policy), [policyFileName]: new TextEncoder().encode(formatPolicyFile("attacked", filePolicy(policy))) },
       sidecar: {
         argv: [Deno.execPath(), "run", ...flags, "--allow-env=NODEOS_LIB,NODEOS_FORWARD_DIR", `${checkout}scripts/sidecar/main.ts`],
         uid: owner,
@@ -264,7 +264,39 @@ function mapPids(arena: Arena): Record<string, number> {
 }
 
 function attemptOf(line: string): Attempt {
-  const [, verdict, name, words = ""] = /^(refused|gained|skip) (\w[\w ]*: [^:]*)(?:: (.*))?$/.exec(line) ?? [];
+  const [, verdict, name, words = ""] = /^(refused|gained|skip|broken) (\w[\w ]*: [^:]*)(?:: (.*))?$/.exec(line) ?? [];
   if (verdict === undefined) throw new Error(`the attacker said ${JSON.stringify(line)}`);
   return { verdict: verdict as Attempt["verdict"], name, words };
+}
+
+/** What a comparison of two rounds of the same attempts says. */
+export interface Judgement {
+  /** Attempts that were refused both times. */
+  readonly refused: readonly string[];
+  /** Controls that succeeded both times. */
+  readonly controls: readonly string[];
+  /** What the kernel refused and somebody did: each with what it got. */
+  readonly gains: readonly string[];
+  /** Controls that worked natively only, and what did not end as it should. */
+  readonly faults: readonly string[];
+  /** What could not be made, each with the reason; and what the attacker could do itself. */
+  readonly skipped: readonly string[];
+}
+
+/** Compares what the attacker could do natively with what it could do through somebody else. */
+export function judge(native: readonly Attempt[], through: readonly Attempt[]): Judgement {
+  const judgement = { refused: [], controls: [], gains: [], faults: [], skipped: [] } as { [key in keyof Judgement]: string[] };
+  const answers = new Map(through.map((attempt) => [attempt.name, attempt]));
+  for (const { name, verdict, words } of native) {
+    const answer = answers.get(name) ?? { verdict: "broken", words: "it was not made" };
+    const isControl = name.startsWith("controls");
+    if (verdict === "broken" || answer.verdict === "broken") judgement.faults.push(`${name}: ${words}${answer.words}`);
+    else if (verdict === "skip" || answer.verdict === "skip") judgement.skipped.push(`${name}: ${words || answer.words}`);
+    else if (verdict === "refused" && answer.verdict === "gained") judgement.gains.push(`${name}: ${answer.words}`);
+    else if (verdict === "refused") (isControl ? judgement.skipped : judgement.refused).push(name);
+    else if (!isControl) judgement.skipped.push(`${name}: it is allowed`);
+    else if (answer.verdict === "gained") judgement.controls.push(name);
+    else judgement.faults.push(`${name}: it works natively only`);
+  }
+  return judgement;
 }

@@ -21,8 +21,8 @@ static pid_t attempt;
 static struct timespec begun;
 
 static const struct family *const families[] = {
-        &files_family, &descriptors_family, &links_family, &identity_family, &races_family, &processes_family,
-        &entries_family, &sockets_family, &stalls_family,
+        &controls_family, &http_controls_family, &files_family, &descriptors_family, &links_family, &identity_family, &races_family, &processes_family,
+        &entries_family, &sockets_family, &http_family, &forged_family, &stalls_family,
 };
 
 _Noreturn static void end(int status) {
@@ -202,12 +202,15 @@ static int collect(pid_t pid) {
 static void report(const struct family *family, const struct attack *attack, int status) {
         char words[513] = "";
         ssize_t n = pread(words_fd, words, sizeof(words) - 1, 0);
-        const char *verdict = status == STATUS_REFUSED ? "refused" : status == STATUS_GAINED ? "gained" : "skip";
+        const char *verdict = status == STATUS_REFUSED  ? "refused"
+                              : status == STATUS_GAINED ? "gained"
+                              : status == STATUS_SKIPPED ? "skip"
+                                                         : "broken";
 
         words[n > 0 ? n : 0] = 0;
         if (status == -1)
                 snprintf(words, sizeof(words), "it hung");
-        else if (status != STATUS_REFUSED && status != STATUS_GAINED && status != STATUS_SKIPPED)
+        else if (*verdict == 'b')
                 snprintf(words, sizeof(words), "it ended with %d", status);
         printf("%s %s: %s%s%s\n", verdict, family->name, attack->name, *words ? ": " : "", words);
         fflush(stdout);

@@ -5,6 +5,9 @@
  *         refused FAMILY: NAME
  *         gained FAMILY: NAME: what
  *         skip FAMILY: NAME: why
+ *         broken FAMILY: NAME: it hung, or how it ended
+ *
+ * The family "controls" is the other way round: there a gain is what has to be, natively and for whoever asks somebody.
  */
 #ifndef NODEOS_ATTACK_H
 #define NODEOS_ATTACK_H
@@ -66,7 +69,14 @@ void start_thread(void *(*run)(void *), void *argument);
 /* A child; its status, or 128 + signal. */
 int in_child(void (*run)(void));
 
-extern struct family files_family, processes_family;
+/* What attempts aim at, but ours: own/secret and the others, in the directory where the attempt runs. */
+void make_own_arena(void);
+/* A path in the directory of the service, ours or another container's. */
+const char *in_state(const char *name, bool other);
+/* A socket that is connected to the path, or -1. */
+int connect_to(const char *path, int type);
+
+extern struct family files_family, processes_family, forged_family, controls_family, http_family, http_controls_family;
 extern const struct family descriptors_family, links_family, identity_family, races_family,
         entries_family, sockets_family, stalls_family;
 

@@ -227,13 +227,49 @@ static void try_operation(const struct attack *attack) {
         REFUSED(operation->run(directory, path));
 }
 
+/* --- the same on what is ours --------------------------------------------------------------------------------------------- */
+
+static void make_own_file(const char *path) {
+        make_file(path, 0644, "text");
+        MUST(syscall(SYS_setxattr, path, "user.mark", "x", 1, 0));
+}
+
+/* Everything that an attempt aims at, in the directory where it runs. */
+void make_own_arena(void) {
+        static const char *const directories[] = { "own", "own/hidden", "own/shut", "own/sticky", "own/shut/empty", "own/sticky/empty" };
+        static const char *const names[] = {
+                "own/secret", "own/readable", "own/setuid", "own/theirs", "own/hidden/open", "own/shut/file", "own/sticky/victim",
+        };
+
+        for (size_t i = 0; i < sizeof(directories) / sizeof(*directories); i++)
+                MUST(mkdir(directories[i], 0755));
+        for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+                make_own_file(names[i]);
+        MUST(symlink("target", "own/hidden/link"));
+}
+
+static void try_own(const struct attack *attack) {
+        const struct operation *operation = &operations[attack->which];
+        char path[64];
+
+        make_own_arena();
+        strcpy(taken, "own/taken");
+        snprintf(path, sizeof(path), "own/%s", operation->target);
+        REFUSED(operation->run(AT_FDCWD, path));
+}
+
+static struct attack controls[OPERATIONS];
+
+struct family controls_family = { "controls", OPERATIONS, controls };
+
 static struct attack attacks[OPERATIONS * WAYS];
 static char names[OPERATIONS * WAYS][80];
 
 struct family files_family = { "files", 0, attacks };
 
 __attribute__((constructor)) static void list(void) {
-        for (int which = 0; which < OPERATIONS; which++)
+        for (int which = 0; which < OPERATIONS; which++) {
+                controls[which] = (struct attack){ operations[which].name, try_own, which, 0 };
                 for (int how = 0; how < WAYS; how++) {
                         size_t at = files_family.count;
 
@@ -243,4 +279,5 @@ __attribute__((constructor)) static void list(void) {
                         attacks[at] = (struct attack){ names[at], try_operation, which, how };
                         files_family.count++;
                 }
+        }
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { policyOf } from "../../lib/container/forwarding.ts";
+import { policyOf } from "../../lib/container/wish_compiler.ts";
 import { differences } from "../../lib/syscall/difference.ts";
 import { explainPolicy, explainProfiles } from "../../lib/syscall/explain.ts";
 import { ociSeccomp } from "../../lib/syscall/oci.ts";

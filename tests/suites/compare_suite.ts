@@ -1,4 +1,4 @@
-import { compare, isFlaky, type Result, type Verdict } from "./result.ts";
+import { compare, isFault, isFlaky, type Result, type Verdict } from "./result.ts";
 import type { RunRecord } from "./record.ts";
 import { runEntry, type RunOptions } from "./run_entry.ts";
 import type { Entry, Suite } from "./suite.ts";
@@ -21,6 +21,8 @@ export interface Comparison {
 export interface CompareOptions extends RunOptions {
   /** Words of the command that runs a program with calls forwarded. */
   readonly prefix: readonly string[];
+  /** The same words, with nothing forwarded. */
+  readonly filterPrefix: readonly string[];
   /** How often an entry that differs is run again, on both sides. */
   readonly repeats: number;
   /** Called with the output of each forwarded run that ended as no native one. */
@@ -64,5 +66,20 @@ export async function compareEntry(suite: Suite, entry: Entry, record: RunRecord
     native = await runTimes(suite, entry, 1 + options.repeats, record, natively);
     forwarded = await runTimes(suite, entry, 1 + options.repeats, record, options);
   }
-  return { name: entry.name, native, forwarded, verdict: compare(native, forwarded), flaky: isFlaky(native) };
+  const verdict = compare(native, forwarded);
+  const isRefused = isFault(verdict) && await endsSoUnderFilter(suite, entry, forwarded, record, options);
+  return { name: entry.name, native, forwarded, verdict: isRefused ? "refused" : verdict, flaky: isFlaky(native) };
+}
+
+/** Whether the entry ends as it does forwarded when the filter is there, and nothing is forwarded. */
+async function endsSoUnderFilter(
+  suite: Suite,
+  entry: Entry,
+  forwarded: readonly Result[],
+  record: RunRecord,
+  options: CompareOptions,
+): Promise<boolean> {
+  const { onStrange: _, ...rest } = options;
+  const filtered = await runTimes(suite, entry, 1 + options.repeats, record, { ...rest, prefix: options.filterPrefix });
+  return compare(filtered, forwarded) === "same";
 }

@@ -1,42 +1,19 @@
 import { UsageError } from "../../lib/errors.ts";
+import { reasonToLeaveOut } from "./ltp_left_out.ts";
 import { readLtpOutput } from "./ltp_output.ts";
 import type { Entry, Suite } from "./suite.ts";
 
 /**
- * Directories of `testcases/kernel/syscalls` whose programs are run: files by name and by descriptor, their data, and who
- * the caller is.
- */
-export const ltpDirectories: readonly string[] = [
-  ...["access", "faccessat", "faccessat2", "cachestat", "chdir", "fchdir", "chmod", "fchmod", "fchmodat", "fchmodat2"],
-  ...["chown", "fchown", "fchownat", "lchown", "chroot", "close", "close_range", "creat", "dup", "dup2", "dup3", "fallocate"],
-  ...["fcntl", "fdatasync", "flock", "fsync", "ftruncate", "truncate", "futimesat", "getcwd", "getdents", "ioctl", "link", "linkat"],
-  ...["lseek", "llseek", "mkdir", "mkdirat", "mknod", "mknodat", "open", "openat", "openat2", "open_by_handle_at", "open_tree"],
-  ...["pread", "preadv", "preadv2", "pwrite", "pwritev", "pwritev2", "read", "readv", "readdir", "readlink", "readlinkat"],
-  ...["rename", "renameat", "renameat2", "rmdir", "setfsuid", "setfsgid", "setresuid", "stat", "fstat", "fstatat", "lstat", "statfs"],
-  ...["fstatfs", "statmount", "statvfs", "statx", "symlink", "symlinkat", "sync", "syncfs", "sync_file_range", "umask", "unlink"],
-  ...["unlinkat", "ustat", "utime", "utimes", "utimensat", "write", "writev", "fgetxattr", "flistxattr", "fremovexattr", "fsetxattr"],
-  ...["getxattr", "lgetxattr", "listxattr", "llistxattr", "lremovexattr", "removexattr", "setxattr"],
-];
-
-/**
- * Lists what `runtest/syscalls` of an installed Linux Test Project runs of these directories: its lines are a name, a
- * program, and arguments. Installed programs lie in one folder; their names begin with the name of their directory.
+ * Lists what `runtest/syscalls` of an installed Linux Test Project runs: its lines are a name, a program, and arguments.
+ * What is not installed, because it does not build here, is no entry.
  *
  * @param exists Whether a program is installed.
  */
-export function readRuntest(text: string, directories: readonly string[], exists: (program: string) => boolean): Entry[] {
-  const known = new Set(directories);
+export function readRuntest(text: string, exists: (program: string) => boolean): Entry[] {
   return text.split("\n").flatMap((line) => {
     const [name, program, ...args] = line.replace(/#.*/, "").trim().split(/\s+/);
-    if (program === undefined || !known.has(directoryOf(program, directories)) || !exists(program)) return [];
-    return [{ name, argv: [program, ...args] }];
+    return program === undefined || !exists(program) ? [] : [{ name, argv: [program, ...args] }];
   });
-}
-
-/** The longest directory that a program's name consists of, before its number or another word. */
-function directoryOf(program: string, directories: readonly string[]): string {
-  const fits = directories.filter((directory) => program.startsWith(directory) && /^(?:\d|_|$)/.test(program.slice(directory.length)));
-  return fits.reduce((best, next) => next.length > best.length ? next : best, "");
 }
 
 /**
@@ -59,10 +36,11 @@ export function ltp(root: string): Suite {
   }
   return {
     name: "ltp",
-    entries: readRuntest(runtest, ltpDirectories, (program) => programs.has(program)).map(({ name, argv: [program, ...args] }) => ({
+    entries: readRuntest(runtest, (program) => programs.has(program)).map(({ name, argv: [program, ...args] }) => ({
       name,
       argv: [`${bin}/${program}`, ...args],
     })),
+    leftOut: reasonToLeaveOut,
     environment: (directory) => ({
       TMPDIR: directory,
       LTPROOT: root,

@@ -8,12 +8,12 @@ import { NodeosError } from "../../lib/errors.ts";
 import { table } from "../../lib/report/table.ts";
 import { compareEntry, type CompareOptions, type Comparison, runTimes } from "./compare_suite.ts";
 import { ltp } from "./ltp.ts";
-import { type Mode, prefixFor } from "./mode.ts";
+import { type Mode, prefixFor, prefixOfFilter } from "./mode.ts";
 import { type Options, readOptions, suiteVariables, usage } from "./options.ts";
 import { pjdfstest } from "./pjdfstest.ts";
 import { RunRecord } from "./record.ts";
 import { describeComparisons, describeTotal, totalOf } from "./report.ts";
-import { isFlaky, outcomes, type Result } from "./result.ts";
+import { isFault, isFlaky, outcomes, type Result } from "./result.ts";
 import type { Suite } from "./suite.ts";
 
 const checkout = new URL("../../", import.meta.url).pathname;
@@ -25,7 +25,7 @@ async function main(options: Options): Promise<number> {
     console.log(usage);
     return 0;
   }
-  const suites = options.suites.flatMap((name) => openSuite(name, options.only));
+  const suites = options.suites.flatMap((name) => openSuite(name, options));
   if (options.list) {
     for (const { name, entries } of suites) for (const entry of entries) console.log(`${name} ${entry.name}`);
     return 0;
@@ -40,12 +40,12 @@ async function main(options: Options): Promise<number> {
     for (const suite of suites) {
       const run = { directory: parent, limitMs: options.limitMs, repeats: options.repeats };
       if (options.nativeRounds !== null) {
-        documents.push(await runNatively(suite, options.nativeRounds, record, { ...run, prefix: [] }, options.json));
+        documents.push(await runNatively(suite, options.nativeRounds, record, { ...run, prefix: [], filterPrefix: [] }, options.json));
       } else {
         for (const mode of options.modes) {
           const comparisons = await compareMode(suite, mode, record, { ...run, ...forwarding(options, mode) }, options.json);
           documents.push({ suite: suite.name, mode, comparisons });
-          differ ||= comparisons.some(({ verdict }) => verdict !== "same");
+          differ ||= comparisons.some(({ verdict }) => isFault(verdict));
         }
       }
     }
@@ -57,22 +57,25 @@ async function main(options: Options): Promise<number> {
 }
 
 /** The suite, or none and a line that says why. */
-function openSuite(name: string, only: RegExp): Suite[] {
+function openSuite(name: string, { only, all }: Options): Suite[] {
   const root = Deno.env.get(suiteVariables[name]);
   if (root === undefined || root === "") {
     console.error(`skipped ${name}: ${suiteVariables[name]} names no directory`);
     return [];
   }
   const suite = openers[name](root);
-  return [{ ...suite, entries: suite.entries.filter((entry) => only.test(entry.name)) }];
+  const entries = suite.entries.filter((entry) => only.test(entry.name));
+  const kept = entries.filter((entry) => all || suite.leftOut(entry.name) === null);
+  if (kept.length < entries.length) console.error(`${name}: left out ${entries.length - kept.length} entries that change the machine`);
+  return [{ ...suite, entries: kept }];
 }
 
-function forwarding({ prefix, output }: Options, mode: Mode): Pick<CompareOptions, "prefix" | "onStrange"> {
+function forwarding({ prefix, output }: Options, mode: Mode): Pick<CompareOptions, "prefix" | "filterPrefix" | "onStrange"> {
   const onStrange = (name: string, text: string) => {
     Deno.mkdirSync(output!, { recursive: true });
     Deno.writeTextFileSync(`${output}/${mode}-${name.replaceAll("/", "-")}`, text);
   };
-  return { prefix: prefixFor(mode, prefix), ...(output === null ? {} : { onStrange }) };
+  return { prefix: prefixFor(mode, prefix), filterPrefix: prefixOfFilter(prefix), ...(output === null ? {} : { onStrange }) };
 }
 
 async function runNatively(suite: Suite, rounds: number, record: RunRecord, options: CompareOptions, quiet: boolean): Promise<unknown> {

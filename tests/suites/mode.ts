@@ -14,3 +14,8 @@ export function prefixFor(mode: Mode, prefix: readonly string[]): string[] {
     word.replaceAll("{switches}", groups.map((group) => `@${group}=forward`).join()).replaceAll("{groups}", groups.join())
   );
 }
+
+/** The same command when nothing is forwarded, and only what no profile allows is refused. */
+export function prefixOfFilter(prefix: readonly string[]): string[] {
+  return prefix.map((word) => word.replaceAll(/,?\{(?:switches|groups)\}/g, ""));
+}

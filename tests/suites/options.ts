@@ -14,6 +14,8 @@ export interface Options {
   readonly nativeRounds: number | null;
   /** Entries whose names match. */
   readonly only: RegExp;
+  /** Entries that change the machine, too. */
+  readonly all: boolean;
   /** A run that takes longer is ended. */
   readonly limitMs: number;
   /** How often an entry that differs is run again. */
@@ -52,6 +54,7 @@ pjdfstest was built in; what is not named is skipped.
   --mode MODE       ${Object.keys(modes).join(" or ")}, may be repeated; default: both
   --native [N]      only run natively, until each entry has run N times; default 1
   --only PATTERN    only entries whose names match this regular expression
+  --all             also entries that change the machine: clock, swap, users, parameters of the kernel
   --limit S         seconds after which a run is ended; default 180
   --repeats N       how often an entry that differs is run again on both sides; default 3
   --record FILE     keep every run in FILE, and go on from what is there; without native runs in it they are made
@@ -76,6 +79,7 @@ export function readOptions(args: readonly string[], checkout: string): Options 
     modes: mode as Mode[],
     nativeRounds: values.native === undefined ? null : count("native", values.native, 1),
     only: new RegExp(values.only),
+    all: values.all,
     limitMs: count("limit", values.limit, 1) * 1000,
     repeats: count("repeats", values.repeats, 0),
     record: values.record ?? null,
@@ -104,6 +108,7 @@ function parse(args: readonly string[]) {
         record: { type: "string" },
         directory: { type: "string" },
         output: { type: "string" },
+        all: { type: "boolean", default: false },
         list: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },

@@ -33,16 +33,23 @@ export function outcomeOf(result: Result): string {
 }
 
 /**
- * What the runs of one entry say together. `same`: no forwarded run ended as no native run did. `sometimes`: some did,
- * others ended as a native one. `different`: none ended as any native one.
+ * What the runs of one entry say together. `same`: every forwarded run ended as some native run did. `unstable`: not every
+ * one, but the native runs differ among themselves as well. `sometimes`: not every one. `different`: none did. `refused`:
+ * none did, because of what the filter refuses under every profile: with nothing forwarded it is the same.
  */
-export type Verdict = "same" | "sometimes" | "different";
+export type Verdict = "same" | "unstable" | "sometimes" | "different" | "refused";
 
 /** Compares all native runs of an entry with all forwarded ones; both have at least one. */
 export function compare(native: readonly Result[], forwarded: readonly Result[]): Verdict {
   const known = new Set(native.map(outcomeOf));
   const strangers = forwarded.filter((result) => !known.has(outcomeOf(result)));
-  return strangers.length === 0 ? "same" : strangers.length < forwarded.length ? "sometimes" : "different";
+  if (strangers.length === 0) return "same";
+  return strangers.length === forwarded.length ? "different" : known.size > 1 ? "unstable" : "sometimes";
+}
+
+/** Whether a verdict says that forwarding makes a difference. */
+export function isFault(verdict: Verdict): boolean {
+  return verdict === "sometimes" || verdict === "different";
 }
 
 /** Whether the native runs themselves differ. */

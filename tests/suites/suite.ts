@@ -16,6 +16,8 @@ export interface Suite {
   readonly entries: readonly Entry[];
   /** Variables that they need, when `directory` is their own one. */
   environment(directory: string): Readonly<Record<string, string>>;
+  /** Why an entry is not run unless one asks for it, or `null`. */
+  leftOut(name: string): string | null;
   /** Counts what they say. */
   read(output: string): Counts;
 }

@@ -4,7 +4,7 @@
 
 #include <dirent.h>
 
-enum { LARGE = 3000 };
+enum { LARGE = 800 };
 
 struct entry {
         uint64_t inode;
@@ -87,7 +87,7 @@ static void positions(void) {
         make_large();
         directory = opendir("large");
         HOLDS(directory);
-        for (int i = 0; i < 1500; i++)
+        for (int i = 0; i < LARGE / 2; i++)
                 HOLDS(readdir(directory));
         middle = telldir(directory);
         entry = readdir(directory);

@@ -7,7 +7,7 @@
 #include <setjmp.h>
 #include <sys/time.h>
 
-enum { CALLS = 3000 };
+enum { CALLS = 800 };
 
 static volatile sig_atomic_t signals_seen;
 

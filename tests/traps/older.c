@@ -77,7 +77,7 @@ static void changed(void) {
 }
 
 static void looked_at(void) {
-        char room[64];
+        char room[4096];
 
         make_file("f", 0444, "");
         MUST(symlink("target", "link"));
@@ -88,7 +88,7 @@ static void looked_at(void) {
         FAILS(syscall(SYS_access, "f", 0x1000), EINVAL);
         FAILS(syscall(SYS_access, "none", F_OK), ENOENT);
         MUST(syscall(SYS_chdir, "."));
-        HOLDS(MUST(syscall(SYS_getcwd, room, sizeof(room))) > 1 || errno == ERANGE);
+        HOLDS(MUST(syscall(SYS_getcwd, room, sizeof(room))) > 1);
 }
 
 static void entries(void) {

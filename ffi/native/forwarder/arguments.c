@@ -83,16 +83,15 @@ static int read_string(struct worker *worker, int32_t tid, uint64_t address, str
         return set(ret_argument, ARGUMENT_LONG, (uintptr_t) text, ALL);
 }
 
-/* Bytes to read. A data transfer is cut where memory ends, everything else is refused there. */
+/* Bytes to read. A data transfer is cut where memory ends, everything else is refused there. More than we move at once goes
+ * back: a file takes all of it in one call, and programs rely on that. */
 static int read_bytes(struct worker *worker, const struct call *call, uint64_t address, size_t size, struct argument *ret_argument) {
         bool is_data = call->row->flags & NODEOS_ROW_DATA;
         void *place;
         ssize_t n;
 
-        if (size > DATA_MAX && !is_data)
-                return STEP_BACK;
         if (size > DATA_MAX)
-                size = DATA_MAX;
+                return STEP_BACK;
         place = arena_take(worker, size + 1);
         if (!place)
                 return STEP_BACK;
@@ -105,13 +104,11 @@ static int read_bytes(struct worker *worker, const struct call *call, uint64_t a
 }
 
 /* Room for what the call fills. It is zeroed where the kernel might leave a hole in a structure. */
-static int make_room(struct worker *worker, const struct call *call, size_t size, bool zeroed, struct argument *ret_argument) {
+static int make_room(struct worker *worker, size_t size, bool zeroed, struct argument *ret_argument) {
         void *place;
 
-        if (size > DATA_MAX && !(call->row->flags & NODEOS_ROW_DATA))
-                return STEP_BACK;
         if (size > DATA_MAX)
-                size = DATA_MAX;
+                return STEP_BACK;
         place = arena_take(worker, size + 1);
         if (!place)
                 return STEP_BACK;
@@ -150,10 +147,10 @@ static int read_argument(struct worker *worker, struct call *call, int i) {
                 return read_bytes(worker, call, given, size, argument);
         case NODEOS_ARGUMENT_OUT:
                 call->has_room = true;
-                return make_room(worker, call, row->sizes[i], true, argument);
+                return make_room(worker, row->sizes[i], true, argument);
         case NODEOS_ARGUMENT_OUT_SIZED:
                 call->has_room = true;
-                return make_room(worker, call, size, false, argument);
+                return make_room(worker, size, false, argument);
         default:
                 return STEP_ON;
         }
@@ -161,14 +158,9 @@ static int read_argument(struct worker *worker, struct call *call, int i) {
 
 /* A transfer that is cut says so in its size. */
 static void cut_sizes(struct call *call) {
-        for (int i = 0; i < 5; i++) {
-                int kind = call->row->kinds[i];
-                const struct argument *argument = &call->arguments[i];
-
-                if ((kind == NODEOS_ARGUMENT_IN_SIZED && argument->state == ARGUMENT_READ) ||
-                    (kind == NODEOS_ARGUMENT_OUT_SIZED && argument->state == ARGUMENT_ROOM))
-                        call->arguments[i + 1].value = argument->length;
-        }
+        for (int i = 0; i < 5; i++)
+                if (call->row->kinds[i] == NODEOS_ARGUMENT_IN_SIZED && call->arguments[i].state == ARGUMENT_READ)
+                        call->arguments[i + 1].value = call->arguments[i].length;
 }
 
 int arguments_read(struct worker *worker, struct call *call) {

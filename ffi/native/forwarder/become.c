@@ -5,8 +5,9 @@
  * those of the C library change every thread of the process.
  *
  * While a worker executes, it has the capabilities of its caller, and CAP_SYS_PTRACE only where the caller has it: with it
- * one could look into other processes through /proc. To read and write the caller's memory it takes its own back. Ids and
- * groups stay until another caller comes. */
+ * one could look into other processes through /proc. To read and write the caller's memory it takes its own back. Changing
+ * them twice for each call costs more than the rest of our care together, so plain opens have an exception (call.c). Ids
+ * and groups stay until another caller comes. */
 #define _GNU_SOURCE
 #include <linux/capability.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 #include <unistd.h>
 
 #include "serve.h"
+
+#define READING (1ULL << CAP_SYS_PTRACE)
 
 static int set_capabilities(struct skin *skin, uint64_t effective) {
         struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
@@ -70,7 +73,7 @@ static int capabilities_of(const struct identity *identity, bool real, uint64_t 
         return STEP_ON;
 }
 
-int become_caller(struct worker *worker, const struct identity *identity, bool real) {
+int become_caller(struct worker *worker, const struct identity *identity, bool real, bool reads) {
         uint32_t fsuid = real ? identity->ruid : identity->fsuid, fsgid = real ? identity->rgid : identity->fsgid;
         struct skin *skin = &worker->skin;
         uint64_t effective;
@@ -79,7 +82,13 @@ int become_caller(struct worker *worker, const struct identity *identity, bool r
                 return STEP_BACK;
         if (!has_ids(skin, fsuid, fsgid, identity) && set_ids(skin, fsuid, fsgid, identity) != STEP_ON)
                 return STEP_BACK;
-        return set_capabilities(skin, effective);
+        return set_capabilities(skin, reads ? effective | (forwarder.permitted & READING) : effective);
+}
+
+int become_reader(struct worker *worker) {
+        const struct skin *skin = &worker->skin;
+
+        return skin->knows_capabilities && skin->effective & READING ? STEP_ON : become_self(worker);
 }
 
 int become_self(struct worker *worker) {

@@ -47,19 +47,6 @@ static int hand_back(struct worker *worker, struct call *call) {
         return notify(worker, SECCOMP_IOCTL_NOTIF_SEND, &response) < 0 ? STEP_GONE : STEP_ON;
 }
 
-int call_give(struct worker *worker, const struct call *call, int fd, uint32_t flags, int64_t *ret_result) {
-        struct seccomp_notif_addfd gift = { .id = call->id, .srcfd = (uint32_t) fd, .newfd_flags = flags };
-        int result = notify(worker, SECCOMP_IOCTL_NOTIF_ADDFD, &gift);
-
-        /* Before the caller goes on: an open copy of ours would be in the way of leases and of unmounting. */
-        close(fd);
-        /* What cannot be given (O_PATH) has to be made by the caller. */
-        if (result == -EBADF)
-                return STEP_BACK;
-        *ret_result = result;
-        return result == -ENOENT ? STEP_GONE : STEP_ON;
-}
-
 /* access(2) asks for the real user, whom become_caller made the file-system user: the kernel shall ask for that one. */
 static long execute_access(const struct call *call) {
         const struct argument *a = call->arguments;
@@ -83,12 +70,13 @@ static int execute_now(const struct worker *worker, struct call *call, int64_t *
 
         if (call->row->flags & NODEOS_ROW_OPENS)
                 return open_execute(&worker->skin, call, ret_result);
-        do
-                if (call->row->flags & NODEOS_ROW_ACCESS)
-                        result = execute_access(call);
-                else
-                        result = syscall(call->number, a[0].value, a[1].value, a[2].value, a[3].value, a[4].value, a[5].value);
-        while (result < 0 && errno == EINTR);
+        if (call->row->flags & NODEOS_ROW_ACCESS)
+                result = execute_access(call);
+        else
+                result = syscall(call->number, a[0].value, a[1].value, a[2].value, a[3].value, a[4].value, a[5].value);
+        /* It was waiting, and nothing is done: whose call it is waits better, because signals end its wait. */
+        if (result < 0 && errno == EINTR)
+                return STEP_BACK;
         *ret_result = result < 0 ? -errno : result;
         return STEP_ON;
 }
@@ -104,21 +92,31 @@ static bool is_forwardable(const struct call *call) {
         return call->row->flags & NODEOS_ROW_FORWARDABLE;
 }
 
+/* The kernel looks for a descriptor number first: without one it neither makes nor truncates a file. */
+static bool changes_by_opening(const struct call *call) {
+        return call->row->flags & NODEOS_ROW_OPENS && open_changes(call);
+}
+
 /* Everything that happens before: who calls, with what. Returns a step. */
 static int prepare(struct worker *worker, struct call *call, struct caller **ret_caller) {
         uint32_t flags = call->row->flags;
         int step;
 
-        if (!is_forwardable(call) || become_self(worker) != STEP_ON)
+        if (!is_forwardable(call) || become_reader(worker) != STEP_ON)
                 return STEP_BACK;
-        step = caller_find(worker, call, ret_caller);
-        if (step == STEP_ON && flags & NODEOS_ROW_LIMITED && caller_has_file_limit(call->tid))
-                step = STEP_BACK;
-        if (step == STEP_ON)
-                step = arguments_read(worker, call);
+        step = arguments_read(worker, call);
         if (step == STEP_ON && flags & NODEOS_ROW_OPENS)
                 step = open_prepare(call);
-        if (step == STEP_ON && flags & NODEOS_ROW_CREATES && (!(flags & NODEOS_ROW_OPENS) || open_creates(call)))
+        if (step == STEP_ON)
+                step = caller_find(worker, call, ret_caller);
+        /* Limits are for everybody to read, but slowly. */
+        if (step == STEP_ON && (flags & NODEOS_ROW_LIMITED || changes_by_opening(call)))
+                step = become_self(worker);
+        if (step == STEP_ON && flags & NODEOS_ROW_LIMITED && caller_has_file_limit(call->tid))
+                step = STEP_BACK;
+        if (step == STEP_ON && changes_by_opening(call))
+                step = caller_has_free_number(worker, *ret_caller);
+        else if (step == STEP_ON && flags & NODEOS_ROW_CREATES && !(flags & NODEOS_ROW_OPENS))
                 step = caller_read_umask(worker, *ret_caller);
         if (step == STEP_ON)
                 step = descriptors_take(call, *ret_caller);
@@ -146,11 +144,11 @@ static int deliver(struct worker *worker, struct call *call, int64_t *ret_result
                                                                      : 0;
 
                 descriptors_close(call);
-                return call_give(worker, call, descriptor, flags, ret_result);
+                return give(worker, call, descriptor, flags, ret_result);
         }
         if (!call->has_room)
                 return STEP_ON;
-        if (become_self(worker) != STEP_ON)
+        if (become_reader(worker) != STEP_ON)
                 return STEP_BACK;
         result = arguments_write(worker, call, *ret_result);
         if (result < 0) {
@@ -171,6 +169,25 @@ static bool is_impersonal(const struct nodeos_row *row) {
         return !(row->flags & ~(NODEOS_ROW_FORWARDABLE | NODEOS_ROW_REPEATABLE)) && row->flags & NODEOS_ROW_FORWARDABLE;
 }
 
+/* Executes as the caller. Returns a step.
+ *
+ * A plain open may be done with the right to read callers, which is then there for the next call: through /proc alone it could
+ * lead further, magic links are refused, and what lies in /proc is not given (open.c). That leaves errors, which might tell
+ * what the caller could not find out: with one, everything is done once more with the caller's rights only. */
+static int execute_as(struct worker *worker, struct call *call, const struct identity *identity, int64_t *ret_result) {
+        int step = become_caller(worker, identity, asks_for_real_user(call), call->is_plain);
+        uint64_t effective = worker->skin.effective;
+
+        if (step != STEP_ON)
+                return step;
+        journal_state(worker, NODEOS_JOURNAL_RUNNING);
+        step = execute_now(worker, call, ret_result);
+        if (step != STEP_ON || *ret_result >= 0 || !call->is_plain)
+                return step;
+        step = become_caller(worker, identity, asks_for_real_user(call), false);
+        return step == STEP_ON && worker->skin.effective != effective ? execute_now(worker, call, ret_result) : step;
+}
+
 int call_execute(struct worker *worker, struct call *call, int64_t *ret_result) {
         struct caller *caller;
         bool moved;
@@ -183,19 +200,17 @@ int call_execute(struct worker *worker, struct call *call, int64_t *ret_result) 
         step = prepare(worker, call, &caller);
         moved = call->cwd >= 0;
 
-        if (step == STEP_ON && !call_is_valid(worker, call))
+        /* Was it the caller that we have read? A plain open changes nothing, and its descriptor is given to nobody else. */
+        if (step == STEP_ON && !call->is_plain && !call_is_valid(worker, call))
                 step = STEP_GONE;
-        if (step == STEP_ON) {
-                if (call->row->flags & NODEOS_ROW_CREATES)
-                        become_umask(worker, caller->identity->umask);
-                step = become_caller(worker, caller->identity, asks_for_real_user(call));
-        }
-        if (step == STEP_ON) {
-                journal_state(worker, NODEOS_JOURNAL_RUNNING);
-                step = execute_now(worker, call, ret_result);
-        }
+        if (step == STEP_ON && !call->is_plain && call->row->flags & NODEOS_ROW_CREATES)
+                become_umask(worker, caller->identity->umask);
+        if (step == STEP_ON)
+                step = execute_as(worker, call, caller->identity, ret_result);
         if (moved && fchdir(worker->root) < 0)
                 step = STEP_BACK;
+        if (step == STEP_ON && *ret_result < 0 && call->is_second)
+                *ret_result = -EIO;
         /* Some file systems (FUSE) look at who we really are, and security modules may: let the caller be refused itself. */
         if (step == STEP_ON && (*ret_result == -EACCES || *ret_result == -EPERM))
                 step = STEP_BACK;
@@ -253,8 +268,10 @@ static void begin(struct call *call) {
         call->row = call->number < NODEOS_BOARD_CALLS ? board_row(call->number) : &row_of_unknown;
         call->cwd = -1;
         call->position = -1;
-        call->is_read = call->has_room = false;
+        call->is_read = call->has_room = call->is_plain = false;
         call->failed_with = 0;
+        call->is_second = false;
+        call->done = 0;
         for (int i = 0; i < 6; i++)
                 call->taken[i] = -1;
 }
@@ -263,7 +280,7 @@ static void end(struct worker *worker, struct call *call, enum outcome outcome) 
         worker->idle_ns = clock_ns();
         journal_done(worker);
         counters_add(call, outcome, worker->idle_ns);
-        become_self(worker);
+        become_reader(worker);
 }
 
 void call_run(struct worker *worker, struct call *call) {
@@ -271,26 +288,52 @@ void call_run(struct worker *worker, struct call *call) {
         end(worker, call, decide(worker, call));
 }
 
-/* Whether a call that may have been executed can be executed once more. */
-static bool repeats(struct worker *worker, struct call *call) {
-        if (!(call->row->flags & NODEOS_ROW_REPEATABLE))
+/* Whether a call that may have been executed, or was and its descriptor is lost, can be executed once more. */
+static bool repeats(struct worker *worker, struct call *call, enum nodeos_journal_state state) {
+        if (state == NODEOS_JOURNAL_RECEIVED)
+                return true;
+        if ((state != NODEOS_JOURNAL_RUNNING && state != NODEOS_JOURNAL_ADDING) ||
+            !(call->row->flags & (NODEOS_ROW_REPEATABLE | NODEOS_ROW_OPENS)))
+                return false;
+        /* What TypeScript was asked once it may not expect twice. */
+        if ((board_policy(call->number) & 0xffff) == NODEOS_ACTION_HANDLE)
                 return false;
         if (!(call->row->flags & NODEOS_ROW_OPENS))
                 return true;
-        return arguments_read(worker, call) == STEP_ON && open_prepare(call) == STEP_ON && open_repeats(call);
+        return arguments_read(worker, call) == STEP_ON && open_prepare(call) == STEP_ON &&
+               open_repeats(call, state == NODEOS_JOURNAL_ADDING);
+}
+
+/* What a predecessor left: its answer where it had one, even if it had not come to write it down. Returns the state. */
+static enum nodeos_journal_state look_back(struct worker *worker, struct call *call, enum nodeos_journal_state state,
+                                           int64_t *ret_result) {
+        *ret_result = state == NODEOS_JOURNAL_ANSWERED ? worker->journal->result : -EIO;
+        if (!(call->row->flags & NODEOS_ROW_DESCRIPTOR))
+                return state;
+        if (state == NODEOS_JOURNAL_ADDING) {
+                int found = give_find(worker, call);
+
+                if (found != -ENOENT)
+                        state = NODEOS_JOURNAL_ANSWERED;
+                *ret_result = found < 0 ? -EIO : found;
+        } else if (state == NODEOS_JOURNAL_ANSWERED) {
+                give_finish(worker, call, *ret_result);
+        }
+        return state;
 }
 
 void call_adopt(struct worker *worker) {
         struct call call;
         enum nodeos_journal_state state = journal_load(worker, &call);
-        int64_t result = state == NODEOS_JOURNAL_ANSWERED ? worker->journal->result : -EIO;
         enum outcome outcome = OUTCOME_STALE;
+        int64_t result;
 
         if (state == NODEOS_JOURNAL_FREE)
                 return;
         begin(&call);
         if (call_is_valid(worker, &call)) {
-                if (state == NODEOS_JOURNAL_RECEIVED || (state == NODEOS_JOURNAL_RUNNING && repeats(worker, &call)))
+                state = look_back(worker, &call, state, &result);
+                if (repeats(worker, &call, state))
                         outcome = decide(worker, &call);
                 else if (call_answer(worker, &call, result) == STEP_ON)
                         outcome = state == NODEOS_JOURNAL_HANDED ? OUTCOME_HANDLED : OUTCOME_FORWARDED;

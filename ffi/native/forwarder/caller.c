@@ -8,7 +8,8 @@
  *   dead, so a thread number that is used again never meets the rights of its predecessor.
  * - all capability sets by capget: programs with file capabilities, a smaller bounding set that takes effect at exec,
  *   ambient capabilities and set*id all show here, without any call of theirs having been seen. Who has none, and cannot
- *   get any because it has given up new privileges, is not asked.
+ *   get any because it has given up new privileges, is not asked. Nor is who had none, for a plain open: should it have
+ *   some by now, it is refused what it may do, and then does it itself.
  * - groups show in neither. Only setgroups changes them, and a new user namespace what they mean: calls with the traits
  *   "identity" and "namespace", which the filter has to send us. Before such a call continues, the epoch ends: everything
  *   known under its filter is read anew at each caller's next call. The caller itself cannot call before its change is
@@ -70,8 +71,9 @@ void caller_probe(void) {
                 close(fd);
 }
 
-/* Whether the thread has the ids and capabilities that we know. Returns 0, 1 when they differ, or -errno. */
-static int has_changed(const struct caller *caller) {
+/* Whether the thread has the ids and capabilities that we know. Who has none is not looked at again if it may have more.
+ * Returns 0, 1 when they differ, or -errno. */
+static int has_changed(const struct caller *caller, bool may_have_more) {
         struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, caller->tid };
         const struct identity *id = caller->identity;
         struct __user_cap_data_struct sets[2];
@@ -83,7 +85,7 @@ static int has_changed(const struct caller *caller) {
         if (info.tgid != (uint32_t) id->tgid || info.ruid != id->ruid || info.euid != id->euid || info.suid != id->suid ||
             info.fsuid != id->fsuid || info.rgid != id->rgid || info.egid != id->egid || info.sgid != id->sgid || info.fsgid != id->fsgid)
                 return 1;
-        if (caller->no_new_privileges && !id->effective && !id->permitted)
+        if ((caller->more.no_new_privileges || may_have_more) && !id->effective && !id->permitted)
                 return 0;
         if (syscall(SYS_capget, &header, sets) < 0)
                 return -errno;
@@ -128,7 +130,7 @@ static int read_status(struct worker *worker, struct caller *caller) {
                         return fd;
                 caller->status_fd = fd;
         }
-        error = identity_read_from(caller->status_fd, &worker->scratch, &caller->no_new_privileges);
+        error = identity_read_from(caller->status_fd, &worker->scratch, &caller->more);
         if (error)
                 return error;
         changed = !caller->identity || !is_same(caller->identity, &worker->scratch);
@@ -174,11 +176,11 @@ static int meet(struct worker *worker, struct caller *caller, int32_t tid) {
 }
 
 /* Looks again at a thread that we know. Returns 0, or -errno: -ESRCH when it is another one by now. */
-static int look_again(struct worker *worker, struct caller *caller) {
+static int look_again(struct worker *worker, const struct call *call, struct caller *caller) {
         struct pool *pool = worker->pool;
         bool is_leader = caller->identity->tgid == caller->tid;
         bool may_move = atomic_load(&pool->leaders_move) && is_leader;
-        int changed = has_info ? has_changed(caller) : 0, foreign;
+        int changed = has_info ? has_changed(caller, call->is_plain) : 0, foreign;
 
         if (changed < 0)
                 return changed;
@@ -227,7 +229,7 @@ int caller_find(struct worker *worker, const struct call *call, struct caller **
         caller = place_of(worker, call->tid);
         caller->fresh = false;
         if (caller->tid && !caller->foreign)
-                error = look_again(worker, caller);
+                error = look_again(worker, call, caller);
         else if (caller->tid && has_info)
                 error = info_read(caller->pidfd, &(struct thread_info){ 0 });
         if (error == -ESRCH) {
@@ -265,9 +267,9 @@ void caller_may_change(struct worker *worker, const struct call *call) {
         atomic_fetch_add(&pool->identity_epoch, 1);
 }
 
-/* "Max file size             unlimited            unlimited            bytes" */
-static bool limits_say_unlimited(int32_t tid) {
-        static const char name[] = "\nMax file size";
+/* "Max file size             unlimited            unlimited            bytes": of another user's process prlimit tells only
+ * who has a capability that containers often have not. Returns false when nobody tells. */
+static bool read_limit_line(int32_t tid, const char *name, uint64_t *ret_soft) {
         char path[64], text[4096];
         CLEANUP_FD int fd = -1;
         const char *line;
@@ -282,16 +284,32 @@ static bool limits_say_unlimited(int32_t tid) {
         line = strstr(text, name);
         if (!line)
                 return false;
-        line += sizeof(name) - 1;
+        line += strlen(name);
         line += strspn(line, " ");
-        return !strncmp(line, "unlimited", 9);
+        *ret_soft = strncmp(line, "unlimited", 9) ? strtoull(line, NULL, 10) : RLIM_INFINITY;
+        return true;
+}
+
+static bool read_limit(int32_t tid, int resource, const char *name, uint64_t *ret_soft) {
+        struct rlimit limit;
+
+        if (syscall(SYS_prlimit64, tid, resource, NULL, &limit) < 0)
+                return read_limit_line(tid, name, ret_soft);
+        *ret_soft = limit.rlim_cur;
+        return true;
 }
 
 bool caller_has_file_limit(int32_t tid) {
-        struct rlimit limit;
+        uint64_t soft;
 
-        /* Of another user's process only with a capability that containers often have not. */
-        if (prlimit(tid, RLIMIT_FSIZE, NULL, &limit) < 0)
-                return !limits_say_unlimited(tid);
-        return limit.rlim_cur != RLIM_INFINITY;
+        return !read_limit(tid, RLIMIT_FSIZE, "\nMax file size", &soft) || soft != RLIM_INFINITY;
+}
+
+int caller_has_free_number(struct worker *worker, struct caller *caller) {
+        int step = caller_read_umask(worker, caller);
+        uint64_t soft;
+
+        if (step != STEP_ON)
+                return step;
+        return read_limit(caller->tid, RLIMIT_NOFILE, "\nMax open files", &soft) && soft > caller->more.descriptor_room ? STEP_ON : STEP_BACK;
 }

@@ -40,6 +40,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t came = PTHREAD_COND_INITIALIZER;
 static struct connection *connections;
 static uint64_t registrations;
+static bool is_missing[NODEOS_BOARD_CALLS]; /* a call has waited for its handler in vain, and nothing has changed since */
 static struct wait waits[NODEOS_BOARD_SLOTS] = { [0 ... NODEOS_BOARD_SLOTS - 1] = { .changed = PTHREAD_COND_INITIALIZER } };
 
 /* With the lock. */
@@ -119,6 +120,7 @@ static bool take_registration(struct connection *connection, const uint32_t *mes
                 __atomic_fetch_add(&forwarder.board->handlers, 1, __ATOMIC_RELAXED);
         connection->registered = true;
         connection->order = ++registrations;
+        memset(is_missing, 0, sizeof(is_missing));
         pthread_cond_broadcast(&came);
         return true;
 }
@@ -160,6 +162,7 @@ static void lose(struct connection *connection) {
         if (connection->registered)
                 __atomic_fetch_sub(&forwarder.board->handlers, 1, __ATOMIC_RELAXED);
         connection->lost = true;
+        memset(is_missing, 0, sizeof(is_missing));
         for (int slot = 0; slot < NODEOS_BOARD_SLOTS; slot++)
                 if (waits[slot].connection == connection) {
                         waits[slot].lost = true;
@@ -227,14 +230,13 @@ static bool write_frame(struct connection *connection, int fd, const struct node
         return written == frame->size;
 }
 
-/* With the lock. Waits for a handler of the call to come. */
+/* With the lock. Waits for a handler of the call to come, which those after it in the same case need not do again. */
 static struct connection *wait_for_handler(uint32_t call) {
         struct timespec until = seconds_from_now(CONNECT_SECONDS);
         struct connection *connection;
 
-        while (!(connection = find(call)))
-                if (pthread_cond_timedwait(&came, &lock, &until))
-                        return find(call);
+        while (!(connection = find(call)) && !is_missing[call])
+                is_missing[call] = pthread_cond_timedwait(&came, &lock, &until) && !find(call);
         return connection;
 }
 

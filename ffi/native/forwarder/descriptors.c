@@ -50,7 +50,7 @@ bool is_personal_path(const char *path) {
 }
 
 /* Threads may have descriptor tables of their own. A kernel that has pidfds of processes only gives us the leader's. */
-static bool has_leaders_table(const struct caller *caller) {
+bool descriptors_are_known(const struct caller *caller) {
         return caller->own_pidfd || syscall(SYS_kcmp, caller->tid, caller->identity->tgid, KCMP_FILES, 0, 0) == 0;
 }
 
@@ -61,7 +61,7 @@ static int take(struct call *call, struct caller *caller, int i) {
         call->arguments[i].value = (uint64_t) -1;
         if (given < 0)
                 return STEP_ON;
-        if (!has_leaders_table(caller))
+        if (!descriptors_are_known(caller))
                 return STEP_BACK;
         fd = (int) syscall(SYS_pidfd_getfd, caller->pidfd, given, 0);
         if (fd < 0 && errno == EBADF)

@@ -155,7 +155,7 @@ static int give_content(struct worker *worker, const struct call *call, const st
                 return STEP_ON;
         given = fd;
         fd = -1;
-        return call_give(worker, call, given, answer->value & O_CLOEXEC, ret_result);
+        return give(worker, call, given, answer->value & O_CLOEXEC, ret_result);
 }
 
 static int obey(struct worker *worker, struct call *call, const struct nodeos_answer_frame *answer, int64_t *ret_result) {

@@ -66,7 +66,7 @@ static int read_groups(const char *status, struct identity *ret_identity) {
         return from ? 0 : -EBADMSG;
 }
 
-static int parse(const char *status, struct identity *ret_identity, bool *ret_no_new_privileges) {
+static int parse(const char *status, struct identity *ret_identity, struct identity_more *ret_more) {
         struct identity *id = ret_identity;
         uint64_t tgid, mask, no_new_privileges = 0;
 
@@ -74,16 +74,16 @@ static int parse(const char *status, struct identity *ret_identity, bool *ret_no
             !read_ids(status, "Uid", (uint32_t *const[]){ &id->ruid, &id->euid, &id->suid, &id->fsuid }) ||
             !read_ids(status, "Gid", (uint32_t *const[]){ &id->rgid, &id->egid, &id->sgid, &id->fsgid }) ||
             !read_number(status, "CapEff", 16, &id->effective) || !read_number(status, "CapPrm", 16, &id->permitted) ||
-            !read_number(status, "CapInh", 16, &id->inheritable))
+            !read_number(status, "CapInh", 16, &id->inheritable) || !read_number(status, "FDSize", 10, &ret_more->descriptor_room))
                 return -EBADMSG;
         id->tgid = (int32_t) tgid;
         id->umask = (uint32_t) mask;
         read_number(status, "NoNewPrivs", 10, &no_new_privileges);
-        *ret_no_new_privileges = no_new_privileges;
+        ret_more->no_new_privileges = no_new_privileges;
         return read_groups(status, id);
 }
 
-int identity_read_from(int status_fd, struct identity *ret_identity, bool *ret_no_new_privileges) {
+int identity_read_from(int status_fd, struct identity *ret_identity, struct identity_more *ret_more) {
         char few[4096], *text = few, *more = NULL;
         size_t room = sizeof(few);
         ssize_t n;
@@ -106,7 +106,7 @@ int identity_read_from(int status_fd, struct identity *ret_identity, bool *ret_n
                 room = STATUS_ROOM;
         }
         text[n] = 0;
-        result = n ? parse(text, ret_identity, ret_no_new_privileges) : -ESRCH;
+        result = n ? parse(text, ret_identity, ret_more) : -ESRCH;
         free(more);
         return result;
 }
@@ -124,9 +124,9 @@ int identity_open(int32_t tid) {
 
 int identity_read(int32_t tid, struct identity *ret_identity) {
         CLEANUP_FD int fd = identity_open(tid);
-        bool no_new_privileges;
+        struct identity_more more;
 
-        return fd < 0 ? fd : identity_read_from(fd, ret_identity, &no_new_privileges);
+        return fd < 0 ? fd : identity_read_from(fd, ret_identity, &more);
 }
 
 /* A root directory with its mount: the same directory mounted elsewhere shows other things below it. */

@@ -8,7 +8,13 @@
 
 /* Opens /proc/TID/status. Returns the descriptor, or -errno: -ESRCH when the thread is gone. */
 int identity_open(int32_t tid);
-/* Reads an open one anew, and whether the thread can gain no rights by executing programs. The errors of identity_read. */
-int identity_read_from(int status_fd, struct identity *ret_identity, bool *ret_no_new_privileges);
+/* What a status says besides who the thread is. */
+struct identity_more {
+        bool no_new_privileges;   /* it can gain no rights by executing programs */
+        uint64_t descriptor_room; /* its descriptors have lower numbers than this */
+};
+
+/* Reads an open one anew. The errors of identity_read. */
+int identity_read_from(int status_fd, struct identity *ret_identity, struct identity_more *ret_more);
 
 #endif

@@ -2,8 +2,7 @@
  *
  * A notification that has been received is not offered again, so nothing may lie between receiving and writing down. The
  * kernel therefore writes the notification straight into the journal slot, behind a state that says "free": a free slot
- * with a number in it holds a call as the kernel wrote it. Then it is rewritten as board.h has it; who dies within these
- * few instructions leaves a call that is answered with EIO. */
+ * with a number in it holds a call that was just received. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>
@@ -11,14 +10,14 @@
 
 #include "serve.h"
 
-/* Where the kernel writes: it shares its first field with the slot, the number of the notification. */
-#define NOTIFICATION_AT offsetof(struct nodeos_journal, id)
-
-_Static_assert(NOTIFICATION_AT + sizeof(struct seccomp_notif) <= sizeof(struct nodeos_journal), "a notification fits a slot");
-_Static_assert(offsetof(struct seccomp_notif, id) == 0, "a notification begins with its number");
+_Static_assert(offsetof(struct nodeos_journal, result) - offsetof(struct nodeos_journal, id) == sizeof(struct seccomp_notif), "size");
+_Static_assert(offsetof(struct nodeos_journal, tid) - offsetof(struct nodeos_journal, id) == offsetof(struct seccomp_notif, pid), "tid");
+_Static_assert(offsetof(struct nodeos_journal, call) - offsetof(struct nodeos_journal, id) == offsetof(struct seccomp_notif, data), "call");
+_Static_assert(offsetof(struct nodeos_journal, arguments) - offsetof(struct nodeos_journal, call) ==
+                       offsetof(struct seccomp_data, args), "arguments");
 
 static void *notification_of(struct nodeos_journal *journal) {
-        return (char *) journal + NOTIFICATION_AT;
+        return &journal->id;
 }
 
 static void set_state(struct nodeos_journal *journal, enum nodeos_journal_state state) {
@@ -29,44 +28,50 @@ static enum nodeos_journal_state state_of(const struct nodeos_journal *journal) 
         return (enum nodeos_journal_state) __atomic_load_n(&journal->state, __ATOMIC_ACQUIRE);
 }
 
-/* The compiler may not move other stores across this. */
-static void keep_order(void) {
-        atomic_signal_fence(memory_order_seq_cst);
+static void take(struct call *call, const struct nodeos_journal *journal) {
+        call->id = journal->id;
+        call->tid = (int32_t) journal->tid;
+        call->number = journal->arch == forwarder.board->audit_arch ? journal->call : UINT32_MAX;
+        memcpy(call->given, journal->arguments, sizeof(call->given));
 }
 
-static void take(struct call *call, const struct seccomp_notif *notification) {
-        call->id = notification->id;
-        call->tid = (int32_t) notification->pid;
-        call->number = notification->data.arch == forwarder.board->audit_arch ? (uint32_t) notification->data.nr : UINT32_MAX;
-        for (int i = 0; i < 6; i++)
-                call->given[i] = notification->data.args[i];
-}
-
-static void rewrite(struct nodeos_journal *journal, const struct call *call) {
-        set_state(journal, NODEOS_JOURNAL_HANDED);
-        keep_order();
-        journal->id = call->id;
-        journal->call = call->number;
-        journal->tid = (uint32_t) call->tid;
-        memcpy(journal->arguments, call->given, sizeof(journal->arguments));
-        journal->result = 0;
+static void received(struct nodeos_journal *journal, struct call *call) {
+        call->received_ns = clock_ns();
+        take(call, journal);
         journal->received_ns = call->received_ns;
         set_state(journal, NODEOS_JOURNAL_RECEIVED);
 }
 
+/* A later kernel's notification, which is larger than the slot's place for it. Who dies before its number is written, at the
+ * end, loses the call. */
+static int receive_apart(struct worker *worker) {
+        struct seccomp_notif apart[4] = { 0 };
+        struct nodeos_journal *journal = worker->journal;
+        uint64_t id;
+
+        if (ioctl(worker->listener, SECCOMP_IOCTL_NOTIF_RECV, apart) < 0)
+                return -errno;
+        id = apart->id;
+        apart->id = 0;
+        memcpy(notification_of(journal), apart, sizeof(*apart));
+        __atomic_store_n(&journal->id, id, __ATOMIC_RELEASE);
+        return 0;
+}
+
 int journal_receive(struct worker *worker, struct call *ret_call) {
         struct nodeos_journal *journal = worker->journal;
-        struct seccomp_notif apart[4], notification; /* room for a later kernel's */
-        void *to = forwarder.receives_in_place ? notification_of(journal) : apart;
+        int error = 0;
 
-        memset(to, 0, forwarder.receives_in_place ? sizeof(notification) : sizeof(apart));
-        if (ioctl(worker->listener, SECCOMP_IOCTL_NOTIF_RECV, to) < 0)
-                return -errno;
-        ret_call->received_ns = clock_ns();
-        memcpy(&notification, to, sizeof(notification));
-        take(ret_call, &notification);
-        rewrite(journal, ret_call);
-        return 0;
+        if (!forwarder.receives_in_place) {
+                error = receive_apart(worker);
+        } else {
+                memset(notification_of(journal), 0, sizeof(struct seccomp_notif));
+                if (ioctl(worker->listener, SECCOMP_IOCTL_NOTIF_RECV, notification_of(journal)) < 0)
+                        error = -errno;
+        }
+        if (error == 0)
+                received(journal, ret_call);
+        return error;
 }
 
 void journal_state(struct worker *worker, enum nodeos_journal_state state) {
@@ -91,24 +96,18 @@ void journal_done(struct worker *worker) {
 enum nodeos_journal_state journal_load(struct worker *worker, struct call *ret_call) {
         struct nodeos_journal *journal = worker->journal;
         enum nodeos_journal_state state = state_of(journal);
-        struct seccomp_notif notification;
 
-        ret_call->received_ns = clock_ns();
-        if (state != NODEOS_JOURNAL_FREE) {
-                ret_call->id = journal->id;
-                ret_call->tid = (int32_t) journal->tid;
-                ret_call->number = journal->call;
-                memcpy(ret_call->given, journal->arguments, sizeof(ret_call->given));
-                if (journal->received_ns && journal->received_ns < ret_call->received_ns)
-                        ret_call->received_ns = journal->received_ns;
-                return state;
+        if (state == NODEOS_JOURNAL_FREE) {
+                if (!journal->id)
+                        return NODEOS_JOURNAL_FREE;
+                received(journal, ret_call);
+                return NODEOS_JOURNAL_RECEIVED;
         }
-        if (!journal->id)
-                return NODEOS_JOURNAL_FREE;
-        memcpy(&notification, notification_of(journal), sizeof(notification));
-        take(ret_call, &notification);
-        rewrite(journal, ret_call);
-        return NODEOS_JOURNAL_RECEIVED;
+        take(ret_call, journal);
+        ret_call->received_ns = clock_ns();
+        if (journal->received_ns && journal->received_ns < ret_call->received_ns)
+                ret_call->received_ns = journal->received_ns;
+        return state;
 }
 
 bool journal_is_free(uint32_t slot) {

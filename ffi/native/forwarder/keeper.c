@@ -44,6 +44,7 @@ int keeper_do(struct keeper *keeper, uint32_t client, uint32_t kind, int fd, int
                 return 0;
         case NODEOS_CONTROL_SIDECAR:
                 *ret_result = sidecar_start(keeper);
+                keeper->sidecar_stays |= *ret_result >= 0;
                 return 0;
         case NODEOS_CONTROL_STOP:
                 keeper->is_ending = 1;
@@ -167,6 +168,8 @@ static void serve_until_end(struct keeper *keeper) {
 
                 if (keeper->forwarder_pidfd < 0 && now_ns >= keeper->forwarder_ns)
                         forwarder_start(keeper);
+                if (keeper->sidecar_stays && keeper->sidecar_pidfd < 0 && now_ns >= keeper->sidecar_ns)
+                        sidecar_start(keeper);
                 count = watch_all(keeper, polled, now_ns);
                 /* A listener may be on its way to us when its sender, the owner, dies. */
                 n = poll(polled, count, is_needless(keeper) ? 0 : timeout_ms(keeper, now_ns));
@@ -242,7 +245,7 @@ int keeper_run(const struct keeper_options *options, struct nodeos_board *board,
                 .signal_fd = -1, .record_fd = -1, .owner_pidfd = -1,
                 .forwarder_pidfd = -1, .channel = -1, .sidecar_fd = -1, .sidecar_pidfd = -1,
                 .forwarder_pace = { .interval_ns = SECOND_NS, .burst = 64 },
-                .sidecar_pace = { .interval_ns = 5 * SECOND_NS, .burst = 4 },
+                .sidecar_pace = { .interval_ns = SECOND_NS, .burst = 20 },
         };
         error = keeper_open(&keeper);
         if (error < 0) {

@@ -99,6 +99,7 @@ struct keeper {
 
         int sidecar_fd; /* listening socket, -1: none */
         int sidecar_pidfd;
+        int sidecar_stays; /* it was asked for: when it dies the next one starts at once */
         struct pace sidecar_pace;
         int64_t sidecar_ns;
 
@@ -183,6 +184,8 @@ int agent_become(const struct identity *identity, int32_t pid);
 
 /* --- child.c --- */
 
+/* Programs wait for this process: it runs before everything else that is not real-time. Its children do not, until they say so. */
+void child_hurry(void);
 /* Forks a child that dies with us, takes all signals, and has this name. Returns 0 there, its id here, or -errno. */
 pid_t child_fork(const char *name, int *ret_pidfd);
 /* Dies when `parent` does. A change of user ends that: it is called again then. */
@@ -198,7 +201,7 @@ uint64_t child_capabilities(void);
 uint64_t start_ticks_of(int32_t pid);
 /* Ends it and waits for its end at most so long; closes the pidfd. */
 void child_end(int pidfd, int signal, int wait_ms);
-/* Its end, as words for the log. Closes the pidfd. */
-const char *child_collect(int pidfd, char *ret_words, size_t size);
+/* Its end, as words for the log. Closes the pidfd. Returns its exit status, or -signal. */
+int child_collect(int pidfd, char *ret_words, size_t size);
 
 #endif

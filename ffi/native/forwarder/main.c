@@ -141,6 +141,7 @@ static int run_as_child(const struct keeper_options *options, struct nodeos_boar
         }
         close(ready[0]);
         setsid();
+        child_hurry();
         prctl(PR_SET_NAME, "nodeos-keeper");
         (void) !chdir("/");
         umask(077);

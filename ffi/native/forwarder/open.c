@@ -77,6 +77,10 @@ int open_prepare(struct call *call) {
                 if (makes_file(call->how.flags))
                         call->how.mode = call->given[form.mode] & 07777;
         }
+        call->how.flags &= ~call->done;
+        if (call->done && !makes_file(call->how.flags))
+                call->how.mode = 0;
+        call->is_plain = !open_changes(call);
         /* Such a descriptor cannot be given to somebody else. */
         return call->how.flags & O_PATH ? STEP_BACK : STEP_ON;
 }
@@ -85,8 +89,21 @@ bool open_creates(const struct call *call) {
         return makes_file(call->how.flags);
 }
 
-bool open_repeats(const struct call *call) {
-        return !(call->how.flags & (O_CREAT | O_TRUNC | TMPFILE_ALONE));
+bool open_changes(const struct call *call) {
+        return call->how.flags & (O_CREAT | O_TRUNC | TMPFILE_ALONE);
+}
+
+/* Without O_EXCL and O_TRUNC, making a file twice is making it once: who removes it meanwhile does so before or after. What
+ * is known to have been made and cut off is only opened again: others may have written to it since. */
+bool open_repeats(struct call *call, bool was_done) {
+        uint64_t flags = call->how.flags;
+
+        call->is_second = flags & (O_CREAT | O_TRUNC);
+        if (flags & O_CREAT && flags & O_EXCL)
+                return false;
+        if (was_done)
+                call->done = O_CREAT | O_TRUNC;
+        return was_done || !(flags & O_TRUNC);
 }
 
 /* Whether what is there has to be opened by the caller: a FIFO may make us wait for ever, a terminal may become a
@@ -152,11 +169,10 @@ int open_execute(const struct skin *skin, struct call *call, int64_t *ret_result
         how.resolve |= RESOLVE_NO_MAGICLINKS;
         if (leads_to_personal(directory, path, &how, &on_disk))
                 return STEP_BACK;
-        do
-                fd = (int) syscall(SYS_openat2, directory, path, &how, sizeof(how));
-        while (fd < 0 && errno == EINTR);
-        /* A magic link, or a real loop: the caller will see. Of descriptors we may have too few, it may not. */
-        if (fd < 0 && (errno == ELOOP || errno == EMFILE || errno == ENOSYS))
+        fd = (int) syscall(SYS_openat2, directory, path, &how, sizeof(how));
+        /* A magic link, or a real loop: the caller will see. Of descriptors we may have too few, it may not. What waits for
+         * something (a lease) goes on waiting there: signals end its wait. */
+        if (fd < 0 && (errno == ELOOP || errno == EMFILE || errno == ENOSYS || errno == EINTR))
                 return STEP_BACK;
         if (fd >= 0 && may_be_procfs(skin, on_disk) && is_procfs(fd)) {
                 close(fd);

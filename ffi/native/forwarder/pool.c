@@ -25,6 +25,7 @@
 
 enum {
         QUEUED_NS = 2000, /* who receives a call sooner than this had no time to sleep: it was there already */
+        LONG_NS = 20000000, /* who executes a call for longer than this may be waiting for something */
         PARK_SECONDS = 10,
         ARENA_KEPT = 256 << 10,
         RSEQ_SIZE = 32 /* of the first version, which is what gets registered */
@@ -265,4 +266,23 @@ void pool_wake_all(struct pool *pool) {
                         syscall(SYS_tgkill, pid, tid, WAKE_SIGNAL);
                 }
         }
+}
+
+bool pool_end_waits(struct pool *pool) {
+        uint64_t now_ns = clock_ns();
+        int pid = getpid();
+        bool any = false;
+
+        for (uint32_t slot = 0; slot < NODEOS_BOARD_SLOTS; slot++) {
+                const struct nodeos_journal *journal = board_journal(slot);
+                int tid = atomic_load(&slot_tids[slot]);
+
+                if (tid <= 0 || journal->listener != pool->number ||
+                    __atomic_load_n(&journal->state, __ATOMIC_ACQUIRE) != NODEOS_JOURNAL_RUNNING)
+                        continue;
+                any = true;
+                if (now_ns - journal->received_ns > LONG_NS)
+                        syscall(SYS_tgkill, pid, tid, WAKE_SIGNAL);
+        }
+        return any;
 }

@@ -24,7 +24,7 @@ static size_t escape(const char *text, size_t length, char *ret_escaped) {
         return used;
 }
 
-/* Where a relative path starts, with a final slash. Returns its length; 0 when that is not to be found out. */
+/* Where a relative path starts. Returns its length; 0 when that is not to be found out, or is no file that has a path. */
 static size_t start_of(const struct call *call, int path, char *ret_start, size_t room) {
         bool has_directory = path > 0 && call->row->kinds[path - 1] == NODEOS_ARGUMENT_DIRFD;
         int directory = has_directory ? (int) call->given[path - 1] : AT_FDCWD;
@@ -36,11 +36,7 @@ static size_t start_of(const struct call *call, int path, char *ret_start, size_
         else
                 snprintf(link, sizeof(link), "/proc/%d/fd/%d", call->tid, directory);
         n = readlink(link, ret_start, room - 1);
-        if (n <= 0)
-                return 0;
-        if (ret_start[n - 1] != '/')
-                ret_start[n++] = '/';
-        return (size_t) n;
+        return n > 0 && *ret_start == '/' ? (size_t) n : 0;
 }
 
 static void record_path(const struct call *call, int i) {
@@ -49,8 +45,16 @@ static void record_path(const struct call *call, int i) {
         char line[LINE_ROOM], start[4096];
         size_t used = (size_t) sprintf(line, "%u\t%d\t", call->number, call->tid);
 
-        if (*text != '/')
-                used += escape(start, start_of(call, i, start, sizeof(start)), line + used);
+        if (*text != '/') {
+                size_t length = start_of(call, i, start, sizeof(start) - 1);
+
+                /* With AT_EMPTY_PATH it is the descriptor's file, which may be a pipe. */
+                if (!*text && !length)
+                        return;
+                if (*text && length && start[length - 1] != '/')
+                        start[length++] = '/';
+                used += escape(start, length, line + used);
+        }
         used += escape(text, argument->length, line + used);
         line[used++] = '\n';
         /* One write for a line: lines of several workers do not mix. A record that cannot be written stops nobody. */

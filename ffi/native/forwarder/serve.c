@@ -29,6 +29,7 @@
 enum {
         TICK_MS = 2,      /* how long all workers of a pool may be busy with the same calls before another one comes */
         QUIET_TICKS = 5,  /* without a call, until we look no more */
+        WAIT_TICKS = 8,   /* between two looks for calls that wait for something */
         CALM_TICKS = 5    /* without a call that had to wait, until one worker less waits for calls */
 };
 
@@ -164,7 +165,10 @@ static bool look_after(struct pool *pool) {
         }
         if (!moved)
                 pool_cover(pool);
-        return pool->quiet > QUIET_TICKS && atomic_load(&pool->receiving) > 0 && atomic_load(&pool->wanted) == 1;
+        pool->executing |= moved;
+        if (pool->executing && ++pool->ticks % WAIT_TICKS == 0)
+                pool->executing = pool_end_waits(pool);
+        return pool->quiet > QUIET_TICKS && !pool->executing && atomic_load(&pool->receiving) > 0 && atomic_load(&pool->wanted) == 1;
 }
 
 /* Looks after all pools, after an event or a tick. Returns whether the main thread may sleep. */

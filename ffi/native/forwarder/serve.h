@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #include "forwarder.h"
+#include "identity.h"
 
 enum {
         PATH_ROOM = 4096 + 64,        /* a path, or 4096 bytes that are none and a NUL */
@@ -62,7 +63,8 @@ struct pool {
         atomic_int roots_move;   /* somebody may have another root or namespace: look every time */
         _Atomic uint64_t refused[NODEOS_BOARD_CALLS / 64];
         /* The main thread's: what it saw last. */
-        uint32_t seen_taken, seen_queued, quiet, calm;
+        uint32_t seen_taken, seen_queued, quiet, calm, ticks;
+        bool executing; /* at the last look, a worker was in the middle of a call */
 };
 
 /* A worker more: not asked for, asked for by a worker, being started by the main thread. */
@@ -76,9 +78,9 @@ struct caller {
         uint32_t epoch;
         uint32_t used; /* the worker's clock at the last use */
         bool own_pidfd; /* pidfd is of the thread itself */
-        bool no_new_privileges; /* no program that it executes gives it more */
         bool foreign;   /* has another root or namespace: never executed for, for good */
         bool fresh;     /* identity was read for this very call */
+        struct identity_more more;
         struct identity *identity; /* allocated with as many groups as it has */
 };
 
@@ -131,12 +133,15 @@ struct call {
         uint64_t received_ns;
         const struct nodeos_row *row;
         bool is_read;  /* arguments_read was here */
+        bool is_plain; /* it opens, and neither makes nor changes anything by that: open_prepare says so */
         bool has_room; /* there is something to write back */
         struct argument arguments[6];
         int taken[6]; /* descriptors of the caller's, -1: none */
         int cwd;      /* its working directory, -1: not needed */
         int64_t position; /* of the descriptor in front of room to fill, -1: has none */
         int failed_with; /* errno of an answer, for the counters */
+        bool is_second;  /* repeated, and may have left something the first time: an error may be the consequence of that */
+        uint64_t done;   /* open flags that had their effect the first time */
         struct open_how how;
 };
 
@@ -167,6 +172,8 @@ int pool_free_slot(const struct pool *pools);
 void pool_cover(struct pool *pool);
 /* Interrupts whatever its workers wait for. */
 void pool_wake_all(struct pool *pool);
+/* Interrupts calls that take long: those that only wait go back to their callers. Returns whether any is executed now. */
+bool pool_end_waits(struct pool *pool);
 
 /* --- serve.c ----------------------------------------------------------------------------------------------------------- */
 
@@ -188,8 +195,16 @@ int call_answer(struct worker *worker, struct call *call, int64_t result);
 bool call_is_valid(const struct worker *worker, const struct call *call);
 /* An ioctl on the worker's listener; begins again when a signal interrupted it. Returns its result, or -errno. */
 int notify(const struct worker *worker, unsigned long request, void *argument);
+
+/* --- give.c: descriptors for the caller ---------------------------------------------------------------------------------- */
+
 /* Gives the caller a copy of our descriptor, which is closed. Returns a step; ret_result is its number there, or -errno. */
-int call_give(struct worker *worker, const struct call *call, int fd, uint32_t flags, int64_t *ret_result);
+int give(struct worker *worker, const struct call *call, int fd, uint32_t flags, int64_t *ret_result);
+/* Finds the descriptor that a predecessor may have added for this call, and writes it down as the result. Returns its number,
+ * -ENOENT when none was added, or -EIO when nobody can know. */
+int give_find(struct worker *worker, const struct call *call);
+/* Finishes what a predecessor began that had written the result down. */
+void give_finish(struct worker *worker, const struct call *call, int64_t result);
 
 /* --- journal.c --------------------------------------------------------------------------------------------------------- */
 
@@ -224,6 +239,8 @@ int caller_write(int32_t tid, uint64_t address, const void *data, size_t size);
 int descriptors_take(struct call *call, struct caller *caller);
 /* Closes them. */
 void descriptors_close(struct call *call);
+/* Whether numbers of the caller's mean what its pidfd gives for them. */
+bool descriptors_are_known(const struct caller *caller);
 /* Whether a path names what is another thing for every process: /proc, the terminal, standard streams. */
 bool is_personal_path(const char *path);
 bool is_procfs(int fd);
@@ -236,6 +253,9 @@ int caller_find(struct worker *worker, const struct call *call, struct caller **
 int caller_read_umask(struct worker *worker, struct caller *caller);
 /* A call that may change the caller's identity or root is about to be executed by it. */
 void caller_may_change(struct worker *worker, const struct call *call);
+/* Reads the umask, and whether another descriptor certainly has room in the caller's table. Returns STEP_ON, STEP_BACK or
+ * STEP_GONE. */
+int caller_has_free_number(struct worker *worker, struct caller *caller);
 /* Whether the caller may not make files as large as it likes, or we cannot know. */
 bool caller_has_file_limit(int32_t tid);
 void caller_forget_all(struct worker *worker);
@@ -244,8 +264,11 @@ void caller_probe(void);
 
 /* --- become.c ---------------------------------------------------------------------------------------------------------------- */
 
-/* Takes on the caller's rights; real: those that access(2) asks for. Returns STEP_ON or STEP_BACK. */
-int become_caller(struct worker *worker, const struct identity *identity, bool real);
+/* Takes on the caller's rights; real: those that access(2) asks for; reads: and the right to read callers. Returns STEP_ON or
+ * STEP_BACK. */
+int become_caller(struct worker *worker, const struct identity *identity, bool real, bool reads);
+/* Makes sure that we may read callers and their memory, with whatever else we have. Returns STEP_ON or STEP_BACK. */
+int become_reader(struct worker *worker);
 /* Takes back our own capabilities; the file-system ids stay, they do no harm. Returns STEP_ON or STEP_BACK. */
 int become_self(struct worker *worker);
 void become_umask(struct worker *worker, uint32_t mask);
@@ -258,8 +281,10 @@ void become_nobody_known(struct worker *worker);
 int open_prepare(struct call *call);
 /* Whether the call makes files, so that the umask counts. */
 bool open_creates(const struct call *call);
-/* Whether a second execution does no harm. */
-bool open_repeats(const struct call *call);
+/* Whether it makes a file or cuts one off. */
+bool open_changes(const struct call *call);
+/* Whether a second execution does no harm; was_done: the first one succeeded. It is prepared for that. */
+bool open_repeats(struct call *call, bool was_done);
 /* Opens as somebody who is `skin`. Returns a step; the descriptor is in ret_result. */
 int open_execute(const struct skin *skin, struct call *call, int64_t *ret_result);
 

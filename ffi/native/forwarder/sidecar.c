@@ -14,7 +14,10 @@
 #include "../internal.h"
 #include "keeper.h"
 
-enum { BACKLOG = 128 };
+enum {
+        BACKLOG = 128,
+        FAILURE_PRICE = 5 /* in starts */
+};
 
 static int bind_socket(int fd, const char *path, uint32_t uid, uint32_t gid) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -99,13 +102,26 @@ int32_t sidecar_start(struct keeper *keeper) {
         return pid;
 }
 
+/* Nobody waits for ever for a sidecar that cannot start. */
+static void send_away(const struct keeper *keeper) {
+        int fd;
+
+        while ((fd = accept4(keeper->sidecar_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+                close(fd);
+}
+
 /* Who connected and was not accepted waits on: the socket is ours. */
 void sidecar_ended(struct keeper *keeper) {
         char words[64];
+        int status = child_collect(keeper->sidecar_pidfd, words, sizeof(words));
 
-        keeper_say("the sidecar (process %d) %s", keeper->board->sidecar_pid,
-                   child_collect(keeper->sidecar_pidfd, words, sizeof(words)));
+        keeper_say("the sidecar (process %d) %s", keeper->board->sidecar_pid, words);
         keeper->sidecar_pidfd = -1;
         __atomic_store_n(&keeper->board->sidecar_pid, 0, __ATOMIC_RELAXED);
+        /* One that fails by itself fails again, and costs more than one that was killed. */
+        for (int i = 1; status > 0 && i < FAILURE_PRICE; i++)
+                pace_pay(&keeper->sidecar_pace, keeper_now_ns());
         keeper->sidecar_ns = pace_next_ns(&keeper->sidecar_pace, keeper_now_ns());
+        if (status > 0 && keeper->sidecar_ns > keeper_now_ns() + SECOND_NS)
+                send_away(keeper);
 }

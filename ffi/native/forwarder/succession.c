@@ -16,6 +16,7 @@ _Noreturn static void forwarder_main(struct keeper *keeper, int channel, int nul
         int from[] = { null_fd, null_fd, LOG_FD, channel, keeper->record_fd }, to[] = { 0, 1, 2, 3, 4 };
         int count = keeper->record_fd < 0 ? 4 : 5;
 
+        child_hurry();
         if (child_descriptors(from, to, count) < 0)
                 _exit(1);
         forwarder_run(keeper->board, 3, count == 5 ? 4 : -1);
@@ -58,8 +59,8 @@ static void close_channel(struct keeper *keeper) {
 void forwarder_ended(struct keeper *keeper) {
         char words[64];
 
-        keeper_say("the forwarder (process %d) %s", keeper->board->forwarder_pid,
-                   child_collect(keeper->forwarder_pidfd, words, sizeof(words)));
+        child_collect(keeper->forwarder_pidfd, words, sizeof(words));
+        keeper_say("the forwarder (process %d) %s", keeper->board->forwarder_pid, words);
         close_channel(keeper);
         keeper->forwarder_pidfd = -1;
         for (int i = 0; i < keeper->listener_count; i++)

@@ -1,12 +1,11 @@
 import { lacking, no, partly, type Question, yes } from "./question.ts";
 
-/** What forwarding and confining system calls needs. */
+/** What forwarding system calls needs, and what programs confine themselves by. */
 export const callQuestions: readonly Question[] = [
   {
     id: "seccomp-notify",
     title: "System call notification",
-    why:
-      "Calls that a container has disabled are forwarded to the ServiceOS by it; without it only programs that link our runtime forward.",
+    why: "Calls that a container has disabled go to the ServiceOS by it; without it containers have no profile (syscalls).",
     evidence: "/proc/sys/kernel/seccomp/actions_avail",
     ask(machine) {
       const actions = machine.text("/proc/sys/kernel/seccomp/actions_avail");
@@ -14,14 +13,16 @@ export const callQuestions: readonly Question[] = [
       if (result !== null && result < 0) {
         return no(`refused (error ${-result})`, "run it outside of containers whose seccomp profile forbids it");
       }
-      if (result === 1 || result === null && actions?.split(" ").includes("user_notif")) return yes("user_notif");
-      return lacking("it needs Linux 5.0 with CONFIG_SECCOMP_FILTER=y");
+      const isThere = result === 1 || result === null && actions?.split(" ").includes("user_notif");
+      // Before, a signal took a call back that was being executed, and the program made it again.
+      if (isThere && (machine.version === null || machine.isAtLeast(5, 19))) return yes("user_notif");
+      return lacking("it needs Linux 5.19 with CONFIG_SECCOMP_FILTER=y");
     },
   },
   {
     id: "landlock",
     title: "Landlock",
-    why: "The threads that execute forwarded calls confine themselves by it; without it only their credentials hold them.",
+    why: "Programs in containers can give up access to files by it, under every profile; nothing of ours needs it.",
     evidence: "/sys/kernel/security/lsm",
     ask(machine) {
       const modules = machine.text("/sys/kernel/security/lsm")?.split(",");

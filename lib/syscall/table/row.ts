@@ -67,8 +67,8 @@ export const traitNames = [
  * - `access`: access and its kin: the caller's real ids count
  * - `limited`: goes back to a caller with a limit on file sizes
  * - `data`: moves data: for regular files only, everything else goes back to the caller
- * - `repeatable`: executed twice it does no harm. Of calls that open, this is so unless the flags have O_CREAT or O_TRUNC;
- *   of those that return a descriptor, the caller may be left with one that it does not know
+ * - `repeatable`: executed twice it does no harm. Of calls that open, the flags decide: not with O_TRUNC, or with O_CREAT
+ *   and O_EXCL
  * - `namespace`: may give the caller another root or other namespaces
  * - `identity`: may give the caller other users, groups or capabilities
  * - `forwardable`: another process may execute it for its caller

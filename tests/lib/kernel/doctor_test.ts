@@ -421,6 +421,7 @@ Deno.test("system calls are judged by trying them, and on a captured machine by 
   const without = { "/proc/sys/kernel/seccomp/actions_avail": "kill_process allow\n", "/sys/kernel/security/lsm": "capability,yama\n" };
   expect(examineTree({}, captured), "seccomp-notify", "yes");
   expect(examineTree(without, captured), "seccomp-notify", "no");
+  expect(examineTree({ "/proc/sys/kernel/osrelease": "5.18.19\n" }, captured), "seccomp-notify", "no", undefined, /Linux 5\.19/);
   expect(examineTree({}, captured), "landlock", "yes");
   expect(examineTree({ "/sys/kernel/security/lsm": null }, captured), "landlock", "unknown");
   expect(examineTree(without, captured), "landlock", "partly");

@@ -63,7 +63,7 @@ Deno.test("decodeJournal() lists calls in flight; only an answered one has a res
   const id = 2n ** 64n - 1n;
   write(0, { state: 0, call: 1 });
   write(3, { state: 2, id, call: 257, tid: 42, listener: 2, arguments: [id, 1n, 2n, 3n, 4n, 5n], result: -5n, received_ns: 2n ** 60n });
-  write(4, { state: 5, call: 1 });
+  write(4, { state: 6, call: 1 });
   write(511, { state: 3, call: 500, result: -2n });
   const [running, answered, ...more] = decodeJournal(journal, "x86_64");
   assert.deepEqual(running, {

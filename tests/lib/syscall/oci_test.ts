@@ -14,11 +14,16 @@ Deno.test("ociSeccomp() says nothing of what happens by default", () => {
 
 Deno.test("ociSeccomp() groups calls by what happens to them, in one order", () => {
   const switches = ["stat=forward", "open=forward", "ptrace=deny", "acct=deny:ENOSYS", "getpid=handle", "mount=deny"];
+  const landlock = ["add_rule", "create_ruleset", "restrict_self"].map((name) => `landlock_${name}`);
   const seccomp = ociSeccomp(resolvePolicy({ profile: "full", switches }, "x86_64"));
   assert.deepEqual(seccomp.flags, ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]);
   assert.deepEqual(seccomp.syscalls, [
     { names: ["mount", "ptrace"], action: "SCMP_ACT_ERRNO", errnoRet: 1 },
-    { names: ["acct", "io_uring_enter", "io_uring_register", "io_uring_setup"], action: "SCMP_ACT_ERRNO", errnoRet: 38 },
+    {
+      names: ["acct", ...["enter", "register", "setup"].map((name) => `io_uring_${name}`), ...landlock],
+      action: "SCMP_ACT_ERRNO",
+      errnoRet: 38,
+    },
     { names: ["getpid", "open", "stat"], action: "SCMP_ACT_NOTIFY" },
   ]);
   const other = ociSeccomp(resolvePolicy({ profile: "full", switches: switches.toReversed() }, "x86_64"));

@@ -1,0 +1,45 @@
+/**
+ * Runs one program with system calls forwarded, without a container: `deno run -A tests/suites/forwarded.ts SYSCALLS --
+ * PROGRAM...`, where SYSCALLS is as for `nodeos run`. For looking at one entry of a suite while the CPUs are taken.
+ *
+ * @module
+ */
+
+import { startKeeper, stopKeeper } from "../../ffi/keeper.ts";
+import { launch, wait } from "../../ffi/launch.ts";
+import { Board, encodeBoard } from "../../lib/syscall/board.ts";
+import { hostArchitecture } from "../../lib/syscall/arch.ts";
+import { compileFilter } from "../../lib/syscall/filter.ts";
+import { resolvePolicy } from "../../lib/syscall/policy.ts";
+
+/** Runs a program under a profile and switches; its exit status. Calls that went back are named when asked. */
+async function runForwarded(wish: string, argv: readonly string[], counts: boolean): Promise<number> {
+  const [profile, ...switches] = wish.split(",");
+  const policy = resolvePolicy({ profile, switches }, hostArchitecture()!);
+  const directory = Deno.makeTempDirSync({ prefix: "nodeos-forwarded-" });
+  try {
+    await startKeeper({ directory: `${directory}/seat`, board: encodeBoard(policy) });
+    const filter = { program: compileFilter(policy), control: `${directory}/seat/control.sock` };
+    const { code } = wait(launch({ argv, filter, forwardSignals: true }));
+    if (counts) report(`${directory}/seat/board`);
+    return code;
+  } finally {
+    await stopKeeper(`${directory}/seat`);
+    Deno.removeSync(directory, { recursive: true });
+  }
+}
+
+function report(path: string): void {
+  using board = new Board(path, { readOnly: true });
+  for (const [name, counter] of Object.entries(board.counters())) console.error(name, JSON.stringify(counter));
+}
+
+if (import.meta.main) {
+  const counts = Deno.args[0] === "--counts";
+  const [wish, separator, ...argv] = counts ? Deno.args.slice(1) : Deno.args;
+  if (wish === undefined || separator !== "--" || argv.length === 0) {
+    console.error("usage: deno run -A tests/suites/forwarded.ts [--counts] SYSCALLS -- PROGRAM...");
+    Deno.exit(2);
+  }
+  Deno.exit(await runForwarded(wish, argv, counts));
+}
