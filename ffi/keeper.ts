@@ -3,7 +3,7 @@ import { KernelRoot } from "./kernel_root.ts";
 import { launch, type LaunchRequest, wait } from "./launch.ts";
 import { cstr, lazyLibrary, libraryPath } from "./library.ts";
 import { struct } from "./struct.ts";
-import { sendSignal } from "./task.ts";
+import { sendSignal, setAffinity } from "./task.ts";
 
 const library = lazyLibrary({
   // int32_t nodeos_keeper_listen(const char *path);
@@ -182,6 +182,46 @@ export async function stopKeeper(directory: string): Promise<void> {
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
+}
+
+/**
+ * Gives a keeper and all that it started other CPUs, thread by thread. Nothing happens where there is none.
+ *
+ * @throws {SysError} If the kernel refuses: `EINVAL` when its cgroup has none of the CPUs.
+ */
+export function placeKeeper(directory: string, cpus: readonly number[]): void {
+  const keeper = keeperOf(directory);
+  if (keeper === null) return;
+  const placed = new Set<number>();
+  // Threads that one starts before its turn have its former CPUs; those that it starts later have the new ones.
+  for (let isNew = true; isNew;) {
+    isNew = false;
+    for (const tid of threadsBelow(keeper.pid)) {
+      if (placed.has(tid)) continue;
+      isNew = true;
+      placed.add(tid);
+      try {
+        setAffinity(tid, cpus);
+      } catch (error) {
+        if (!(error instanceof SysError && error.errno === errno.ESRCH)) throw error;
+      }
+    }
+  }
+}
+
+/** Threads of a process and of all that it started. */
+function threadsBelow(pid: number): number[] {
+  let threads: string[];
+  try {
+    threads = kernel.list(`/proc/${pid}/task`).map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof SysError && (error.errno === errno.ENOENT || error.errno === errno.ESRCH)) return [];
+    throw error;
+  }
+  const children = threads.flatMap((tid) =>
+    (kernel.tryRead(`/proc/${pid}/task/${tid}/children`) ?? "").split(" ").filter((word) => word.trim())
+  );
+  return [...threads.map(Number), ...children.flatMap((child) => threadsBelow(Number(child)))];
 }
 
 async function ended({ pid, startTicks }: KeeperProcess): Promise<void> {

@@ -16,7 +16,7 @@
  *         nodeos_sidecar_integer(&sidecar, 0);
  *         if (nodeos_sidecar_run(&sidecar) < 0)
  *                 return fail(sidecar.error);
- *         size = nodeos_sidecar_data(&sidecar, 1, "buf", buffer, sizeof(buffer));
+ *         size = nodeos_sidecar_data(&sidecar, 1, "data", buffer, sizeof(buffer));
  *
  * Results are >= 0, or -errno; then `error` says in words what was the case. One connection belongs to one thread. No
  * function allocates memory, and none but open, run, switch and close makes a system call. */

@@ -1,4 +1,4 @@
-import { controlKeeper, startKeeper, stopKeeper } from "../../ffi/keeper.ts";
+import { controlKeeper, placeKeeper, startKeeper, stopKeeper } from "../../ffi/keeper.ts";
 import { libraryPath } from "../../ffi/library.ts";
 import { UsageError } from "../errors.ts";
 import { formatPolicyFile, policyFileName } from "../syscall/policy_file.ts";
@@ -88,6 +88,8 @@ export function forwardingBy(load: () => Promise<Compile>): Forwarding {
     async stay(directory: string): Promise<void> {
       await controlKeeper(directory, "stay");
     },
+
+    place: placeKeeper,
 
     async stop(directory: string): Promise<void> {
       await stopKeeper(directory);

@@ -21,6 +21,8 @@ export interface Forwarding {
   start(directory: string, spec: ContainerSpec, seat: ForwardingSeat): Promise<void>;
   /** Lets it live on when its owner ends. */
   stay(directory: string): Promise<void>;
+  /** Gives all of it other CPUs, while it runs. Nothing happens where there is none. */
+  place(directory: string, cpus: readonly number[]): void;
   /** Ends it with all that belongs to it, and removes the directory. Nothing happens where there is none. */
   stop(directory: string): Promise<void>;
 }

@@ -14,8 +14,10 @@ import { birthOf, planContainer } from "./compose.ts";
 import { type ContainerPlan, type Decision, planChange, planRequest } from "./planning.ts";
 import { endProcesses } from "./processes.ts";
 import { type Recovery, Restorer } from "./recovery.ts";
-import { forwardedBirth, type Forwarding, forwardingDirectory, type ForwardingSeat } from "./forwarding_seat.ts";
+import { Forwarders } from "./forwarders.ts";
+import { forwardedBirth, type Forwarding, forwardingDirectory } from "./forwarding_seat.ts";
 import { resolve, specsOf } from "./resolve.ts";
+import { seatsOf } from "./seats.ts";
 import { type ContainerSpec, type NodeRequest, serviceName } from "./spec.ts";
 import { verifyNode } from "./verify_node.ts";
 import { type Left, leftOf } from "./whole_node.ts";
@@ -63,7 +65,7 @@ export class Node {
   readonly #changes: Changes;
   readonly #restorer: Restorer;
   readonly #onRecovery: (recovery: Recovery) => void;
-  readonly #loadForwarding: () => Promise<Forwarding>;
+  readonly #forwarders: Forwarders;
   readonly #own = new Map<string, { readonly holding: Holding; readonly inventory: Inventory }>();
 
   /**
@@ -74,10 +76,10 @@ export class Node {
    */
   constructor(readonly kernel: Kernel, readonly stateDirectory: string, { onRecovery, loadForwarding }: NodeOptions = {}) {
     this.#onRecovery = onRecovery ?? (() => {});
-    this.#loadForwarding = loadForwarding ?? loadOurs;
+    this.#forwarders = new Forwarders(kernel, stateDirectory, loadForwarding ?? loadOurs);
     this.#store = new Store(kernel, stateDirectory);
     this.#changes = new Changes(kernel, this.#store);
-    this.#restorer = new Restorer(kernel, this.#store, this.#changes, (name) => this.#stopForwarding(name));
+    this.#restorer = new Restorer(kernel, this.#store, this.#changes, (name) => this.#forwarders.stop(name));
   }
 
   /** The ledger as it is, without recovery: for looking. */
@@ -87,7 +89,7 @@ export class Node {
 
   /** Plans a request and changes nothing. */
   async plan(request: NodeRequest): Promise<ContainerPlan[]> {
-    await this.#checkForwarding(request);
+    await this.#forwarders.check(request);
     return planRequest(this.kernel, this.ledger(), request);
   }
 
@@ -102,7 +104,7 @@ export class Node {
    * @throws {SpecError} If the request is wrong, {RefusedError} if the kernel refuses a step; the machine is as it was.
    */
   async up(request: NodeRequest, lifetime: Lifetime): Promise<ContainerSpec[]> {
-    await this.#checkForwarding(request);
+    await this.#forwarders.check(request);
     using _lock = await this.#store.lock();
     let ledger = (await this.#recover()).ledger;
     const inventory = new Inventory(this.kernel);
@@ -127,7 +129,8 @@ export class Node {
       }
       this.#changes.checkNeighbours(ledger, broken);
       ledger = this.#changes.reconcile(ledger);
-      await this.#startForwarding(ledger, specs, owner, lifetime);
+      await this.#forwarders.place(ledger);
+      await this.#forwarders.start(ledger, specs, owner, lifetime);
       const names = new Set(lifetime === "persistent" ? specs.map(({ name }) => name) : []);
       const settled = disown(remind(this.kernel, ledger), names);
       if (settled !== ledger) this.#store.write(settled);
@@ -174,7 +177,7 @@ export class Node {
       ledger = result.ledger;
       left.push(...result.left);
     }
-    this.#changes.reconcile(ledger, left);
+    await this.#forwarders.place(this.#changes.reconcile(ledger, left));
     return { removed: chosen, left };
   }
 
@@ -191,6 +194,7 @@ export class Node {
     this.#own.clear();
     const targets = decide(new Inventory(this.kernel), ledger);
     this.#changes.make(ledger, targets);
+    await this.#forwarders.place(this.ledger());
     return targets;
   }
 
@@ -268,7 +272,7 @@ export class Node {
       { holding: this.#known(this.ledger(), name), inventory: new Inventory(this.kernel) };
     const spec = holding.spec as ContainerSpec;
     const { placeThreads, ...birth } = birthOf(inventory, spec);
-    const request: LaunchRequest = { ...program, ...this.#seats(inventory, holding), cpus: spec.cpus, ...birth };
+    const request: LaunchRequest = { ...program, ...seatsOf(inventory, holding), cpus: spec.cpus, ...birth };
     const launched = launch(spec.syscalls === undefined ? request : this.#forwarded(name, request));
     const hierarchy = hierarchyOf(inventory.cgroups, "cpuset");
     if (!placeThreads || hierarchy === null) return launched;
@@ -278,43 +282,6 @@ export class Node {
   #forwarded(name: string, request: LaunchRequest): LaunchRequest {
     const { filter, variables } = forwardedBirth(forwardingDirectory(this.stateDirectory, name), request.credentials?.uid);
     return { ...request, filter, addEnv: { ...request.addEnv, ...variables } };
-  }
-
-  async #checkForwarding(request: NodeRequest): Promise<void> {
-    if (request.containers.some(({ syscalls }) => syscalls !== undefined)) await (await this.#loadForwarding()).check(request);
-  }
-
-  /** Starts the forwarders of new containers: on the ServiceOS's CPUs, in its cgroup where it has one. */
-  async #startForwarding(ledger: Ledger, specs: readonly ContainerSpec[], owner: Owner, lifetime: Lifetime): Promise<void> {
-    const wishing = specs.filter(({ syscalls }) => syscalls !== undefined);
-    if (wishing.length === 0) return;
-    const forwarding = await this.#loadForwarding();
-    const seat = this.#serviceSeat(ledger, owner);
-    for (const spec of wishing) await forwarding.start(forwardingDirectory(this.stateDirectory, spec.name), spec, seat);
-    if (lifetime === "process") return;
-    for (const { name } of wishing) await forwarding.stay(forwardingDirectory(this.stateDirectory, name));
-  }
-
-  #serviceSeat(ledger: Ledger, owner: Owner): ForwardingSeat {
-    const inventory = new Inventory(this.kernel);
-    const service = holdingOf(ledger, serviceName);
-    if (service !== undefined) return { ...this.#seats(inventory, service), cpus: (service.spec as ContainerSpec).cpus, owner };
-    const taken = new Set(specsOf(ledger).flatMap(({ cpus }) => cpus));
-    return { cpus: inventory.onlineCpus.filter((cpu) => !taken.has(cpu)), owner };
-  }
-
-  async #stopForwarding(name: string): Promise<void> {
-    await (await this.#loadForwarding()).stop(forwardingDirectory(this.stateDirectory, name));
-  }
-
-  #seats(inventory: Inventory, holding: Holding): Pick<LaunchRequest, "cgroup" | "tasks"> {
-    const directories = holding.steps.filter(({ kind }) => kind === "cgroup").map(({ what }) => what);
-    const isVersion2 = (directory: string) =>
-      inventory.cgroups.hierarchies.some(({ version, mount }) => version === 2 && directory.startsWith(`${mount}/`));
-    return {
-      cgroup: directories.find(isVersion2),
-      tasks: directories.filter((directory) => !isVersion2(directory)).map((directory) => `${directory}/tasks`),
-    };
   }
 
   #known(ledger: Ledger, name: string): Holding {

@@ -148,7 +148,7 @@ export class SyscallClient implements Disposable {
   /**
    * Changes what happens to calls: all of it, or nothing. For the owner of the socket and root.
    *
-   * @param changes By call or group, such as `{ openat: "allow", "@keys": "deny:EPERM" }`.
+   * @param changes By call or group, such as `{ openat: "allow", "mkdirat": "deny:EPERM" }`.
    * @throws {RefusedError} If one cannot be, with the reason.
    */
   async setPolicy(changes: Readonly<Record<string, string>>): Promise<ChangeReport> {

@@ -9,7 +9,7 @@ import { Problem } from "./problem.ts";
 
 /** More than there are calls and groups. */
 const switchesMax = 600;
-const example = 'As in { "openat": "allow", "@keys": "deny:EPERM" }';
+const example = 'As in { "openat": "allow", "mkdirat": "deny:EPERM" }';
 
 /** What the route needs to know of whoever connected. */
 export interface PolicyEnv {

@@ -1,3 +1,4 @@
+import { forwardingDirectory } from "../../lib/container/forwarding_seat.ts";
 import { processesOf } from "../../lib/container/processes.ts";
 import type { ContainerSpec } from "../../lib/container/spec.ts";
 import { formatCpuList } from "../../lib/kernel/cpulist.ts";
@@ -5,7 +6,10 @@ import { verify } from "../../lib/plan/executor.ts";
 import { formatSteps } from "../../lib/plan/step.ts";
 import { formatBytes } from "../../lib/report/quantity.ts";
 import { table } from "../../lib/report/table.ts";
+import { Board } from "../../lib/syscall/board.ts";
+import { countTiers, type TierCount } from "../../lib/syscall/tiers.ts";
 import type { Context } from "../context.ts";
+import { countedCalls, latencyOf } from "../counted_calls.ts";
 import type { ShowFlags } from "./command.ts";
 
 /** Shows one container. */
@@ -20,12 +24,14 @@ export default async function show(this: Context, flags: ShowFlags, name: string
     pid,
     command: (node.kernel.tryRead(`/proc/${pid}/comm`) ?? "?").trim(),
   }));
+  const tiers = tiersOf(this, spec);
   if (flags.json) {
     return this.json({
       spec: { ...spec, cpus: formatCpuList(spec.cpus), nodes: formatCpuList(spec.nodes) },
       createdAt: new Date(holding.createdAtMs).toISOString(),
       owner: holding.owner,
       processes,
+      syscalls: tiers,
       steps: holding.steps,
       nodeSteps: ledger.node?.steps ?? [],
       drift,
@@ -48,6 +54,7 @@ export default async function show(this: Context, flags: ShowFlags, name: string
     ["lives", holding.owner === null ? "until nodeos down" : `with process ${holding.owner.pid}`],
     ["processes", processes.length === 0 ? "none" : processes.map(({ pid, command }) => `${pid} ${command}`).join(", ")],
   ]));
+  if (tiers !== null && tiers.length > 0) this.print(`\nCALLS THAT REACHED THE SERVICEOS\n${renderTiers(tiers).replaceAll(/^/gm, "  ")}`);
   this.print("\nCHANGED");
   this.print(formatSteps(holding.steps).replaceAll(/^/gm, "  "));
   if (spec.quiet.length > 0) {
@@ -60,10 +67,33 @@ export default async function show(this: Context, flags: ShowFlags, name: string
   for (const { step, found } of drift) this.print(`  ${step.what} is ${found ?? "gone"}, and should be ${step.to}`);
 }
 
+/** What its forwarder counted; `null` where there is none, or for whom it is not to be seen. */
+function tiersOf({ stateDirectory }: Context, { name, syscalls }: ContainerSpec): TierCount[] | null {
+  if (syscalls === undefined) return null;
+  try {
+    using board = new Board(`${forwardingDirectory(stateDirectory, name)}/board`, { readOnly: true });
+    return countTiers(countedCalls(board));
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
+function renderTiers(tiers: readonly TierCount[]): string {
+  const titles = ["CALLS", "HANDED BACK", "FAILED", "P50", "P99"].map((title) => ({ title, right: true }));
+  const rows = tiers.map((tier) => [
+    tier.action,
+    ...[tier.made, tier.returned, tier.failed].map(String),
+    ...latencyOf(tier),
+    tier.calls.slice(0, 3).join(", ") + (tier.calls.length > 3 ? `, and ${tier.calls.length - 3} more` : ""),
+  ]);
+  return table([{ title: "NOW" }, ...titles, { title: "MOST" }], rows);
+}
+
 function describeSyscalls({ name, syscalls }: ContainerSpec): string {
   if (syscalls === undefined) return "made by its programs themselves";
   const { profile, switches = [] } = syscalls;
-  return `${[profile, ...switches].join(", ")}; counts and times: nodeos syscalls ${name}`;
+  return `${[profile, ...switches].join(", ")}; all calls: nodeos syscalls ${name}`;
 }
 
 function describeScheduling({ scheduling }: ContainerSpec): string {

@@ -2,12 +2,13 @@ import { forwardingDirectory } from "../../lib/container/forwarding_seat.ts";
 import type { ContainerSpec } from "../../lib/container/spec.ts";
 import { RefusedError } from "../../lib/errors.ts";
 import { table } from "../../lib/report/table.ts";
-import { Board, type CallCounter } from "../../lib/syscall/board.ts";
+import { Board } from "../../lib/syscall/board.ts";
 import { decideSwitch, fixedCalls } from "../../lib/syscall/switching.ts";
 import { parsePolicyFile, type PolicyFile } from "../../lib/syscall/policy_file.ts";
 import { formatVerdict } from "../../lib/syscall/switches.ts";
 import { callNamed } from "../../lib/syscall/table.ts";
 import type { Context } from "../context.ts";
+import { countedCalls, latencyOf } from "../counted_calls.ts";
 import type { SyscallsFlags } from "./command.ts";
 
 /** Shows what happened to the calls of a container. */
@@ -16,11 +17,8 @@ export async function showCalls(context: Context, { json }: SyscallsFlags, name:
   using board = new Board(`${directory}/board`, { readOnly: true });
   const { profile } = await policyIn(directory);
   const state = board.state();
-  const rules = board.rules();
-  const calls = Object.entries(board.counters()).map(([call, counter]) => {
-    const rule = rules[callNamed(call)?.numbers[board.architecture] ?? -1];
-    return { call, action: rule === undefined ? "allow" : formatVerdict(rule), ...counter };
-  }).sort((a, b) => b.calls - a.calls);
+  const calls = countedCalls(board).map(({ call, counter, ...verdict }) => ({ call, action: formatVerdict(verdict), ...counter }))
+    .sort((a, b) => b.calls - a.calls);
   const { refusals } = board.refusals();
   if (json) {
     return context.json({
@@ -93,10 +91,6 @@ async function directoryOf(context: Context, name: string): Promise<string> {
 
 async function policyIn(directory: string): Promise<PolicyFile> {
   return await parsePolicyFile(await Deno.readTextFile(`${directory}/policy.json`));
-}
-
-function latencyOf({ p50Ns, p99Ns }: Pick<CallCounter, "p50Ns" | "p99Ns">): string[] {
-  return [p50Ns, p99Ns].map((ns) => ns === null ? "" : `${(ns / 1000).toFixed(1)} us`);
 }
 
 /** Numbers of 64 bits as text: JSON has none. */

@@ -173,7 +173,10 @@ export class Target implements AsyncDisposable {
     await startKeeper({
       directory,
       board: encodeBoard(policy),
-      files: { filter: compileFilter(policy), [policyFileName]: new TextEncoder().encode(formatPolicyFile("attacked", filePolicy(policy))) },
+      files: {
+        filter: compileFilter(policy),
+        [policyFileName]: new TextEncoder().encode(formatPolicyFile("attacked", filePolicy(policy))),
+      },
       sidecar: {
         argv: [Deno.execPath(), "run", ...flags, "--allow-env=NODEOS_LIB,NODEOS_FORWARD_DIR", `${checkout}scripts/sidecar/main.ts`],
         uid: owner,

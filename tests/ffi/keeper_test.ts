@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import net from "node:net";
 import { Agent } from "../../ffi/agent.ts";
-import { connectHandler, controlKeeper, keeperOf, startKeeper, stopKeeper } from "../../ffi/keeper.ts";
+import { connectHandler, controlKeeper, keeperOf, placeKeeper, startKeeper, stopKeeper } from "../../ffi/keeper.ts";
 import { sendSignal } from "../../ffi/task.ts";
 import { callBy } from "./agent_calls.ts";
 import { isRoot, kernel, ownCpus, startTicksOf, until } from "./host.ts";
@@ -504,6 +504,35 @@ keeperTest("connectHandler() connects a stream to the forwarder, whose successor
   Deno.kill(keeper.state.forwarderPid!, "SIGKILL");
   await ended;
   await assert.rejects(connectHandler(newDirectory()), { code: "ENOENT" });
+});
+
+keeperTest("placeKeeper() moves every thread of the keeper and of what it started, and those that they start later", async () => {
+  const [first, ...others] = ownCpus;
+  await using keeper = await TestKeeper.start({ sidecar, cpus: [first] });
+  const sidecarPid = await controlKeeper(keeper.directory, "sidecar");
+  await get(keeper);
+  const processes = () => [keeper.process.pid, keeper.state.forwarderPid!, sidecarPid];
+  const masks = () =>
+    new Set(
+      processes().flatMap((pid) =>
+        kernel.list(`/proc/${pid}/task`).map(({ name }) =>
+          /^Cpus_allowed_list:\s*(\S+)$/m.exec(kernel.read(`/proc/${pid}/task/${name}/status`))![1]
+        )
+      ),
+    );
+  assert.deepEqual(masks(), new Set([`${first}`]));
+  const target = others.at(-1) ?? first;
+  placeKeeper(keeper.directory, [target]);
+  assert.deepEqual(masks(), new Set([`${target}`]));
+  Deno.kill(keeper.state.forwarderPid!, "SIGKILL");
+  const former = keeper.state.forwarderPid;
+  await until("another forwarder", () => keeper.state.forwarderPid !== former && !!keeper.state.forwarderPid);
+  assert.deepEqual(masks(), new Set([`${target}`]));
+});
+
+keeperTest("placeKeeper() where there is none does nothing", () => {
+  placeKeeper(newDirectory(), ownCpus);
+  return Promise.resolve();
 });
 
 Deno.test({

@@ -121,9 +121,13 @@ test("counts the calls of a container by what happened to them, and of programs 
   assert.match(stdout, /^container counted: profile lean, socket \S+\/forward\/counted\/sidecar\.sock\n/);
   assert.match(stdout, /^unlinkat +deny:EROFS +2 +0 +0 +0 +2 +0 +[\d.]+ us +[\d.]+ us$/m);
   assert.match(stdout, /^refused first: unlinkat \(EROFS\) to asked, thread \d+$/m);
-  assert.match(
-    (await state.nodeos(["show", "counted"])).stdout,
-    /^system calls +lean, unlinkat=deny:EROFS; counts and times: nodeos syscalls counted$/m,
+  const shown = (await state.nodeos(["show", "counted"])).stdout;
+  assert.match(shown, /^system calls +lean, unlinkat=deny:EROFS; all calls: nodeos syscalls counted$/m);
+  assert.match(shown, /^CALLS THAT REACHED THE SERVICEOS\n {2}NOW +CALLS +HANDED BACK +FAILED +P50 +P99 +MOST$/m);
+  assert.match(shown, /^ {2}deny:EROFS +2 +0 +0 +[\d.]+ us +[\d.]+ us +unlinkat$/m);
+  assert.deepEqual(
+    (await state.json("show", "counted")).syscalls.find(({ action }: { action: string }) => action === "deny:EROFS").made,
+    2,
   );
   assert.deepEqual([(await first.end()).code, (await second.end()).code], [0, 0]);
   await until("the end of both filters", () => state.board("counted").listeners === 0);

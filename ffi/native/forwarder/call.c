@@ -47,48 +47,11 @@ static int hand_back(struct worker *worker, struct call *call) {
         return notify(worker, SECCOMP_IOCTL_NOTIF_SEND, &response) < 0 ? STEP_GONE : STEP_ON;
 }
 
-/* access(2) asks for the real user, whom become_caller made the file-system user: the kernel shall ask for that one. */
-static long execute_access(const struct call *call) {
-        const struct argument *a = call->arguments;
-
-#ifdef SYS_access
-        if (call->number == SYS_access)
-                return syscall(SYS_faccessat2, AT_FDCWD, a[0].value, a[1].value, AT_EACCESS);
-#endif
-        return syscall(SYS_faccessat2, a[0].value, a[1].value, a[2].value,
-                       AT_EACCESS | (call->number == SYS_faccessat2 ? (int) a[3].value : 0));
-}
-
-static bool asks_for_real_user(const struct call *call) {
-        return call->row->flags & NODEOS_ROW_ACCESS && !(call->number == SYS_faccessat2 && call->given[3] & AT_EACCESS);
-}
-
-/* Executes as the worker is now. Returns a step. */
-static int execute_now(const struct worker *worker, struct call *call, int64_t *ret_result) {
-        const struct argument *a = call->arguments;
-        long result;
-
-        if (call->row->flags & NODEOS_ROW_OPENS)
-                return open_execute(&worker->skin, call, ret_result);
-        if (call->row->flags & NODEOS_ROW_ACCESS)
-                result = execute_access(call);
-        else
-                result = syscall(call->number, a[0].value, a[1].value, a[2].value, a[3].value, a[4].value, a[5].value);
-        /* It was waiting, and nothing is done: whose call it is waits better, because signals end its wait. */
-        if (result < 0 && errno == EINTR)
-                return STEP_BACK;
-        *ret_result = result < 0 ? -errno : result;
-        return STEP_ON;
-}
-
 /* Whether somebody else can execute it at all. */
 static bool is_forwardable(const struct call *call) {
         for (int i = 0; i < 6; i++)
                 if (call->row->kinds[i] >= NODEOS_ARGUMENT_POINTER)
                         return false;
-        /* To give a file without a name one, the kernel wants who opened it, by identity and not by equality. */
-        if (call->number == SYS_linkat && call->given[4] & AT_EMPTY_PATH)
-                return false;
         return call->row->flags & NODEOS_ROW_FORWARDABLE;
 }
 
@@ -175,17 +138,17 @@ static bool is_impersonal(const struct nodeos_row *row) {
  * lead further, magic links are refused, and what lies in /proc is not given (open.c). That leaves errors, which might tell
  * what the caller could not find out: with one, everything is done once more with the caller's rights only. */
 static int execute_as(struct worker *worker, struct call *call, const struct identity *identity, int64_t *ret_result) {
-        int step = become_caller(worker, identity, asks_for_real_user(call), call->is_plain);
+        int step = become_caller(worker, identity, execute_asks_for_real_user(call), call->is_plain);
         uint64_t effective = worker->skin.effective;
 
         if (step != STEP_ON)
                 return step;
         journal_state(worker, NODEOS_JOURNAL_RUNNING);
-        step = execute_now(worker, call, ret_result);
+        step = execute(worker, call, ret_result);
         if (step != STEP_ON || *ret_result >= 0 || !call->is_plain)
                 return step;
-        step = become_caller(worker, identity, asks_for_real_user(call), false);
-        return step == STEP_ON && worker->skin.effective != effective ? execute_now(worker, call, ret_result) : step;
+        step = become_caller(worker, identity, execute_asks_for_real_user(call), false);
+        return step == STEP_ON && worker->skin.effective != effective ? execute(worker, call, ret_result) : step;
 }
 
 int call_execute(struct worker *worker, struct call *call, int64_t *ret_result) {
@@ -195,7 +158,7 @@ int call_execute(struct worker *worker, struct call *call, int64_t *ret_result) 
 
         if (is_impersonal(call->row)) {
                 journal_state(worker, NODEOS_JOURNAL_RUNNING);
-                return execute_now(worker, call, ret_result);
+                return execute(worker, call, ret_result);
         }
         step = prepare(worker, call, &caller);
         moved = call->cwd >= 0;
@@ -212,7 +175,7 @@ int call_execute(struct worker *worker, struct call *call, int64_t *ret_result) 
         if (step == STEP_ON && *ret_result < 0 && call->is_second)
                 *ret_result = -EIO;
         /* Some file systems (FUSE) look at who we really are, and security modules may: let the caller be refused itself. */
-        if (step == STEP_ON && (*ret_result == -EACCES || *ret_result == -EPERM))
+        if (step == STEP_ON && (*ret_result == -EACCES || *ret_result == -EPERM) && !execute_links_descriptor(call))
                 step = STEP_BACK;
         if (step == STEP_ON && *ret_result >= 0)
                 step = deliver(worker, call, ret_result);

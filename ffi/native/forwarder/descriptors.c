@@ -14,10 +14,14 @@
 
 #include "serve.h"
 
-bool is_procfs(int fd) {
+int64_t file_system_of(int fd) {
         struct statfs fs;
 
-        return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+        return fstatfs(fd, &fs) < 0 ? -errno : (int64_t) fs.f_type;
+}
+
+bool is_personal_system(int64_t file_system) {
+        return file_system == PROC_SUPER_MAGIC || file_system == CGROUP_SUPER_MAGIC || file_system == CGROUP2_SUPER_MAGIC;
 }
 
 /* The first characters of a path, without what means nothing in them: "//", "/./". */
@@ -70,7 +74,7 @@ static int take(struct call *call, struct caller *caller, int i) {
                 return errno == ESRCH ? STEP_GONE : STEP_BACK;
         call->taken[i] = fd;
         call->arguments[i].value = (uint64_t) fd;
-        return is_procfs(fd) ? STEP_BACK : STEP_ON;
+        return is_personal_system(file_system_of(fd)) ? STEP_BACK : STEP_ON;
 }
 
 static int take_file(struct call *call, struct caller *caller, int i) {
@@ -100,7 +104,7 @@ static int take_cwd(struct call *call) {
         call->cwd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (call->cwd < 0)
                 return errno == ENOENT || errno == ESRCH ? STEP_GONE : STEP_BACK;
-        return is_procfs(call->cwd) ? STEP_BACK : STEP_ON;
+        return is_personal_system(file_system_of(call->cwd)) ? STEP_BACK : STEP_ON;
 }
 
 /* Where a path starts. An absolute one needs no directory, except in openat2, which can confine it to one. */

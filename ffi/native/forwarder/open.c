@@ -174,7 +174,7 @@ int open_execute(const struct skin *skin, struct call *call, int64_t *ret_result
          * something (a lease) goes on waiting there: signals end its wait. */
         if (fd < 0 && (errno == ELOOP || errno == EMFILE || errno == ENOSYS || errno == EINTR))
                 return STEP_BACK;
-        if (fd >= 0 && may_be_procfs(skin, on_disk) && is_procfs(fd)) {
+        if (fd >= 0 && may_be_procfs(skin, on_disk) && is_personal_system(file_system_of(fd))) {
                 close(fd);
                 return STEP_BACK;
         }

@@ -196,6 +196,15 @@ bool call_is_valid(const struct worker *worker, const struct call *call);
 /* An ioctl on the worker's listener; begins again when a signal interrupted it. Returns its result, or -errno. */
 int notify(const struct worker *worker, unsigned long request, void *argument);
 
+/* --- execute.c: the call itself ------------------------------------------------------------------------------------------ */
+
+/* Executes as the worker is now. Returns a step; the result is in ret_result. */
+int execute(const struct worker *worker, struct call *call, int64_t *ret_result);
+/* Whether the caller's real ids count, and not the effective ones. */
+bool execute_asks_for_real_user(const struct call *call);
+/* Whether it gives another name to what a descriptor is; the caller itself could not, for one that was opened here. */
+bool execute_links_descriptor(const struct call *call);
+
 /* --- give.c: descriptors for the caller ---------------------------------------------------------------------------------- */
 
 /* Gives the caller a copy of our descriptor, which is closed. Returns a step; ret_result is its number there, or -errno. */
@@ -243,7 +252,11 @@ void descriptors_close(struct call *call);
 bool descriptors_are_known(const struct caller *caller);
 /* Whether a path names what is another thing for every process: /proc, the terminal, standard streams. */
 bool is_personal_path(const char *path);
-bool is_procfs(int fd);
+/* The kernel's number of the file system that a descriptor is on, or -errno. */
+int64_t file_system_of(int fd);
+/* Whether files of that file system are other ones for each process (/proc), or remember who opened them and ask for that one
+ * later (cgroups): then it has to be the caller. */
+bool is_personal_system(int64_t file_system);
 
 /* --- caller.c: who calls --------------------------------------------------------------------------------------------------- */
 
@@ -287,6 +300,11 @@ bool open_changes(const struct call *call);
 bool open_repeats(struct call *call, bool was_done);
 /* Opens as somebody who is `skin`. Returns a step; the descriptor is in ret_result. */
 int open_execute(const struct skin *skin, struct call *call, int64_t *ret_result);
+
+/* --- walk.c: paths of calls that open nothing -------------------------------------------------------------------------------- */
+
+/* Executes a call that has paths and opens nothing. Returns a step; ret_result is its result, or -errno. */
+int walk_execute(const struct worker *worker, const struct call *call, int64_t *ret_result);
 
 /* --- counters.c ----------------------------------------------------------------------------------------------------------------- */
 

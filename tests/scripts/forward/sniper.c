@@ -47,11 +47,13 @@ static uint32_t state_of(int slot) {
 
 /* A slot that is in the state now; after a while one in any but free. */
 static int aim(uint32_t state) {
-        uint64_t end = now_ns() + PATIENCE_NS;
+        uint64_t start = now_ns(), now = start;
 
-        for (;;) {
-                int is_late = now_ns() > end;
+        for (;; now = now_ns()) {
+                int is_late = now > start + PATIENCE_NS;
 
+                if (now > start + GIVE_UP_NS)
+                        _exit(5);
                 for (int slot = 0; slot < SLOTS_LOOKED_AT; slot++) {
                         uint32_t seen = state_of(slot);
 
