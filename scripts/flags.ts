@@ -1,7 +1,7 @@
 import { parseNumberList } from "../lib/container/number_list.ts";
 import { quietPreset } from "../lib/feature/node_features.ts";
 import { parseBytes, parseCount, parsePercent } from "../lib/container/quantity.ts";
-import { quote } from "../lib/container/quote.ts";
+import { quote } from "../lib/quote.ts";
 import { parseScheduling } from "../lib/container/scheduling_wish.ts";
 import type { SchedulingWish } from "../lib/feature/scheduling.ts";
 import { parseSyscalls } from "../lib/container/syscall_wish.ts";

@@ -1,6 +1,6 @@
 import { UsageError } from "../errors.ts";
 import { parseCpuList } from "../kernel/cpulist.ts";
-import { quote } from "./quote.ts";
+import { quote } from "../quote.ts";
 
 /** Long enough for every second CPU of the largest machine; bounds the time that a hostile list takes. */
 const lengthMax = 32 * 1024;

@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.ts";
-import { quote } from "./quote.ts";
+import { quote } from "../quote.ts";
 
 const byteUnits: Readonly<Record<string, number>> = {
   "": 1,

@@ -9,7 +9,7 @@ import { nodeFeatures } from "../feature/node_features.ts";
 import { scheduling } from "../feature/scheduling.ts";
 import { swap } from "../feature/swap.ts";
 import { chooseCpus, serviceHolder } from "./choose.ts";
-import { quote } from "./quote.ts";
+import { quote } from "../quote.ts";
 import {
   type ContainerRequest,
   type ContainerSpec,

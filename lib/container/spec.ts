@@ -2,7 +2,7 @@ import type { CacheWish } from "../feature/cache.ts";
 import type { LoadBalancing } from "../feature/load_balancing.ts";
 import type { SchedulingWish } from "../feature/scheduling.ts";
 import { NodeosError, UsageError } from "../errors.ts";
-import { quote } from "./quote.ts";
+import { quote } from "../quote.ts";
 import type { SyscallRequest } from "./syscall_wish.ts";
 
 /** What somebody asks for, as the command line, a YAML file or a program says it; see {@link ContainerSpec}. */

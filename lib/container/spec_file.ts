@@ -2,7 +2,7 @@ import { type Alias, Composer, type Document, isAlias, isMap, isNode, isScalar, 
 import { z } from "zod";
 import { nodeFeatures, quietPreset } from "../feature/node_features.ts";
 import { parseBytes, parseCount, parsePercent } from "./quantity.ts";
-import { escapeControls, quote } from "./quote.ts";
+import { escapeControls, quote } from "../quote.ts";
 import { parseScheduling, SchedulingError, schedulingOptions } from "./scheduling_wish.ts";
 import { type NodeRequest, parseName, SpecError, type SpecIssue, type SpecPath } from "./spec.ts";
 import { type KnownKeys, unknownKey } from "./spec_keys.ts";

@@ -1,5 +1,5 @@
 import { didYouMean } from "../errors.ts";
-import { quote } from "./quote.ts";
+import { quote } from "../quote.ts";
 import type { SpecIssue, SpecPath } from "./spec.ts";
 
 /** Keys that a map of a specification may have, by the name of the map; `""` is the whole, `container` one container. */

@@ -1,5 +1,5 @@
 import { NodeosError, NoSuchObjectError, UsageError } from "../errors.ts";
-import { escapeControls, quote } from "./quote.ts";
+import { escapeControls, quote } from "../quote.ts";
 
 /** The largest file that is read; a specification of a thousand containers has a quarter of it. */
 const bytesMax = 1024 * 1024;

@@ -1,4 +1,4 @@
-import { quote } from "./quote.ts";
+import { quote } from "../quote.ts";
 
 /** A message, and on a second line what would be right: a schema has room for one text. */
 export function words(message: string, remedy: string): string {

@@ -3,7 +3,7 @@ import type { CacheWish } from "../feature/cache.ts";
 import { nodeFeatures, quietPreset } from "../feature/node_features.ts";
 import type { SchedulingWish } from "../feature/scheduling.ts";
 import { holdingOf, type Ledger } from "../plan/ledger.ts";
-import { quote } from "./quote.ts";
+import { quote } from "../quote.ts";
 import type { ContainerSpec } from "./spec.ts";
 
 /** A feature of a running container, to be switched on or off. */

@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.ts";
-import { quote } from "./quote.ts";
+import { quote } from "../quote.ts";
 
 /** What somebody asks for of the system calls of a container's programs. */
 export interface SyscallRequest {

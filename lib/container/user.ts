@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.ts";
-import { quote } from "./quote.ts";
+import { quote } from "../quote.ts";
 
 /** A user and a group, by number. */
 export interface User {

@@ -61,6 +61,9 @@ export interface ClientPolicy {
   readonly switchable: readonly string[];
 }
 
+const connectTriesMax = 250;
+const connectPauseMs = 20;
+
 /** The kernel refused a call. */
 export class SyscallError extends Error {
   /** Always `SyscallError`. */
@@ -148,7 +151,7 @@ export class SyscallClient implements Disposable {
   /**
    * Changes what happens to calls: all of it, or nothing. For the owner of the socket and root.
    *
-   * @param changes By call or group, such as `{ openat: "allow", "mkdirat": "deny:EPERM" }`.
+   * @param changes By call or group, such as `{ openat: "allow", mkdirat: "deny:EPERM" }`.
    * @throws {RefusedError} If one cannot be, with the reason.
    */
   async setPolicy(changes: Readonly<Record<string, string>>): Promise<ChangeReport> {
@@ -214,13 +217,25 @@ async function connect(path: string | undefined): Promise<[string, Deno.UnixConn
     });
   }
   try {
-    return [path, await Deno.connect({ transport: "unix", path })];
+    return [path, await connectAtLast(path)];
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound || cause instanceof Deno.errors.ConnectionRefused) {
       throw new NoSuchObjectError(`Cannot connect to the sidecar at ${path}: nobody listens there`, { cause });
     }
     if (!(cause instanceof Deno.errors.PermissionDenied)) throw cause;
     throw new RefusedError(`Cannot connect to the sidecar at ${path}: it is another user's`, { cause });
+  }
+}
+
+/** While a sidecar starts, some hundred clients can wait for it; more are told to try again. */
+async function connectAtLast(path: string): Promise<Deno.UnixConn> {
+  for (let tries = 1;; tries++) {
+    try {
+      return await Deno.connect({ transport: "unix", path });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.WouldBlock) || tries === connectTriesMax) throw error;
+      await new Promise((resolve) => setTimeout(resolve, connectPauseMs));
+    }
   }
 }
 

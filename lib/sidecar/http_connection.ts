@@ -37,8 +37,17 @@ export class HttpConnection implements Disposable {
     const all = new Uint8Array(head.length + (bytes?.length ?? 0));
     all.set(head);
     if (bytes !== undefined) all.set(bytes, head.length);
-    for (let sent = 0; sent < all.length;) sent += await this.transport.write(all.subarray(sent));
+    await this.#write(all);
     return await this.#readHead();
+  }
+
+  /** Whoever closes before all is written may have said why. */
+  async #write(bytes: Uint8Array): Promise<void> {
+    try {
+      for (let sent = 0; sent < bytes.length;) sent += await this.transport.write(bytes.subarray(sent));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    }
   }
 
   /** The whole body of an answer as text. */

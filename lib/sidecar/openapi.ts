@@ -61,7 +61,7 @@ export const schemas = {
     calls: z.record(z.string(), z.array(z.string())).openapi({ example: { allow: ["read"], "deny:ENOSYS": ["fork"] } }),
     switchable: z.array(z.string()),
   }).openapi("Policy"),
-  PolicyChange: z.record(z.string(), z.string()).openapi("PolicyChange", { example: { openat: "allow", "mkdirat": "deny:EPERM" } }),
+  PolicyChange: z.record(z.string(), z.string()).openapi("PolicyChange", { example: { openat: "allow", mkdirat: "deny:EPERM" } }),
   PolicyReport: z.strictObject({
     changed: z.array(z.strictObject({ call: z.string(), from: verdict, to: verdict })),
     fixed: z.array(z.strictObject({ call: z.string(), reason: z.string() })),

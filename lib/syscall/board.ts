@@ -14,7 +14,7 @@ import {
   regions,
 } from "./board_picture.ts";
 import { errnoName } from "./errno.ts";
-import { quote } from "./quote.ts";
+import { quote } from "../quote.ts";
 import type { Action, Verdict } from "./switches.ts";
 
 export { type BoardPolicy, encodeBoard } from "./board_image.ts";

@@ -13,7 +13,7 @@ import {
   rowLayout,
 } from "./board_layout.ts";
 import { errnoNames, errnoNumber } from "./errno.ts";
-import { quote } from "./quote.ts";
+import { quote } from "../quote.ts";
 import type { Verdict } from "./switches.ts";
 import { bytesOf, type Call, callsByNumber } from "./table.ts";
 

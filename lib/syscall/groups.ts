@@ -1,5 +1,5 @@
 import { didYouMean, UsageError } from "../errors.ts";
-import { quote } from "./quote.ts";
+import { quote } from "../quote.ts";
 import { type Call, callNamed, calls, type Group } from "./table.ts";
 
 /** The groups of system calls, and what is in each. */

@@ -3,7 +3,7 @@ import type { Architecture } from "./arch.ts";
 import { expand } from "./groups.ts";
 import { inOrder, isName, type Layer, saidTwice, type Target } from "./layer.ts";
 import { loadProfile } from "./profile.ts";
-import { quote } from "./quote.ts";
+import { quote } from "../quote.ts";
 import {
   confinesCallerOnly,
   fitted,

@@ -1,6 +1,6 @@
 import { type Document, isNode, LineCounter, parseDocument, visit } from "yaml";
 import { UsageError } from "../errors.ts";
-import { escapeControls, quote } from "./quote.ts";
+import { escapeControls, quote } from "../quote.ts";
 
 /** Where a value stands in a file: keys and indexes from its root. */
 export type YamlPath = readonly (string | number)[];

@@ -1,5 +1,5 @@
 import { Job, type JobResult, requireCommand } from "../../lib/container/job.ts";
-import { escapeControls } from "../../lib/container/quote.ts";
+import { escapeControls } from "../../lib/quote.ts";
 import type { NodeRequest } from "../../lib/container/spec.ts";
 import { readSpecFile } from "../../lib/container/spec_file.ts";
 import type { Context } from "../context.ts";

@@ -195,10 +195,22 @@ static int lead_nowhere(struct walk *walk, const struct call *call, int place) {
         return flags_of(call) & AT_EMPTY_PATH ? STEP_BACK : STEP_ON;
 }
 
+/* Of a call on a descriptor alone the kernel may look at fewer flags: what is wrong has to stay so. */
+static bool takes_descriptor(const struct walk *walk) {
+        const uint64_t known = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | 0x6000 /* AT_STATX_SYNC_TYPE */;
+
+        return walk->number == SYS_newfstatat || walk->number == SYS_faccessat2 ||
+               (walk->number == SYS_statx && !(walk->arguments[2] & ~known));
+}
+
 /* Makes the call one on a descriptor. */
 static void use_found(struct walk *walk, int place, int directory, int fd) {
-        int flags = walk->number == SYS_statx ? 2 : 3;
-
+        if (takes_descriptor(walk)) {
+                walk->arguments[0] = (uint64_t) fd;
+                walk->arguments[1] = (uintptr_t) "";
+                walk->arguments[walk->number == SYS_statx ? 2 : 3] |= AT_EMPTY_PATH;
+                return;
+        }
         switch (walk->number) {
 #ifdef SYS_stat
         case SYS_stat:
@@ -210,13 +222,6 @@ static void use_found(struct walk *walk, int place, int directory, int fd) {
                 walk->number = SYS_fstatfs;
                 walk->arguments[0] = (uint64_t) fd;
                 return;
-        case SYS_newfstatat:
-        case SYS_statx:
-        case SYS_faccessat2:
-                walk->arguments[0] = (uint64_t) fd;
-                walk->arguments[1] = (uintptr_t) "";
-                walk->arguments[flags] |= AT_EMPTY_PATH;
-                return;
         }
         /* This one magic link is ours to follow. */
         snprintf(walk->link, sizeof(walk->link), "/proc/thread-self/fd/%d", fd);
@@ -225,8 +230,15 @@ static void use_found(struct walk *walk, int place, int directory, int fd) {
                 walk->arguments[directory] = (uint64_t) AT_FDCWD;
 }
 
+/* On a descriptor the kernel does not look at flags that it refuses with a path. */
+static bool has_odd_flags(const struct call *call) {
+        uint64_t known = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | (call->number == SYS_statx ? AT_STATX_SYNC_TYPE : 0);
+
+        return (call->number == SYS_statx || call->number == SYS_newfstatat) && flags_of(call) & ~known;
+}
+
 static int walk_to_end(struct walk *walk, const struct call *call, const char *path, int place, int directory) {
-        int fd, step = find(walk, directory >= 0 ? (int) walk->arguments[directory] : AT_FDCWD, path, 0, &fd);
+        int fd, step = has_odd_flags(call) ? STEP_BACK : find(walk, directory >= 0 ? (int) walk->arguments[directory] : AT_FDCWD, path, 0, &fd);
 
         if (step == STEP_ON && fd < 0)
                 return lead_nowhere(walk, call, place);

@@ -73,7 +73,7 @@ Deno.test("Forwarders run on CPUs that no container has, and stay where their co
 Deno.test("Forwarders run in the ServiceOS's cgroup, on its CPUs, where it has one", async () => {
   const recorded = new Recorded();
   const { ledger, specs } = recorded.ledger(
-    { ...request({ name: "sim", cpus: [4, 5], syscalls: lean }), service: { cpus: [0, 1] } } as NodeRequest,
+    { ...request({ name: "sim", cpus: [4, 5], syscalls: lean }), serviceCpus: [0, 1] },
   );
   await recorded.forwarders.start(ledger, specs, owner, "process");
   assert.deepEqual(recorded.asked, ["start /state/forward/sim sim on 0,1 in /sys/fs/cgroup/nodeos-service"]);

@@ -80,7 +80,10 @@ export class ForwardState extends TestState {
   board(name: string): ReturnType<Board["state"]> {
     using board = new Board(`${this.seat(name)}/board`, { readOnly: true });
     const state = board.state();
-    for (const pid of [state.keeperPid, state.forwarderPid, state.sidecarPid]) if (pid && isRunning(pid)) this.#keepers.add(marked(pid));
+    for (const pid of [state.keeperPid, state.forwarderPid, state.sidecarPid]) {
+      const mark = pid ? marked(pid) : "";
+      if (mark.includes(" ")) this.#keepers.add(mark);
+    }
     return state;
   }
 
@@ -138,8 +141,8 @@ function statOf(pid: number): string[] | null {
     const text = Deno.readTextFileSync(`/proc/${pid}/stat`);
     return text.slice(text.lastIndexOf(")") + 2).split(" ");
   } catch (error) {
-    // ESRCH: it ended between opening and reading.
-    if (error instanceof Deno.errors.NotFound || (error as { code?: string }).code === "ESRCH") return null;
+    // It ended, perhaps between opening and reading (ESRCH).
+    if (error instanceof Deno.errors.NotFound || (error instanceof Error && error.message.includes("os error 3)"))) return null;
     throw error;
   }
 }

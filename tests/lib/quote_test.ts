@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { escapeControls, quote } from "../../../lib/container/quote.ts";
+import { escapeControls, quote } from "../../lib/quote.ts";
 
 Deno.test("quote() puts a text in quotes, and cuts it after 60 characters", () => {
   assert.equal(quote("sim"), '"sim"');
