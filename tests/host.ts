@@ -28,6 +28,9 @@ export const cannotIsolate: string | null = Deno.uid() !== 0
 /** The ending of a test's name that says why it is skipped, if it is. */
 export const isolationNote = cannotIsolate === null ? "" : ` [${cannotIsolate}]`;
 
+/** Where temporary directories are made. */
+const testRoot = Deno.env.get("TMPDIR") ?? "/tmp";
+
 /** How a command ended, and what it said. */
 export interface CommandResult {
   /** Exit status. */
@@ -48,7 +51,9 @@ export class TestState implements AsyncDisposable {
     return {
       command: Deno.execPath(),
       options: {
-        args: ["run", "-q", "-A", `${checkout}scripts/nodeos.ts`, ...args],
+        // With the rights that the command has for its users, and to write where tests do.
+        args: ["run", "-q", "--no-prompt", "-P=admin", `--allow-write=${testRoot}`, `${checkout}scripts/nodeos.ts`, ...args],
+        cwd: checkout,
         env: { NODEOS_STATE: this.directory },
         stdin: "null",
         stdout: "piped",

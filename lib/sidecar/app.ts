@@ -1,5 +1,4 @@
 import { Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { didYouMean } from "../errors.ts";
 import { callRoutes } from "./calls.ts";
 import type { ContainerView } from "./container.ts";
@@ -7,7 +6,7 @@ import type { EventLog } from "./event_log.ts";
 import { eventRoutes, type EventTimes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
 import { json } from "./json.ts";
-import { bodyBytesMax } from "./limits.ts";
+import { headersMax } from "./limits.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { pageRoutes } from "./page.ts";
 import { type PolicyEnv, policyRoutes } from "./policy.ts";
@@ -17,8 +16,13 @@ import { type PeerEnv, syscallRoutes } from "./syscalls.ts";
 
 /** What the server passes with each request. */
 export interface AppEnv {
-  /** Who connected, and which header names came with the request, in small letters. */
-  Bindings: PeerEnv["Bindings"] & PolicyEnv["Bindings"] & { readonly headerNames: readonly string[] };
+  /** Who connected, and how the request came. */
+  Bindings: PeerEnv["Bindings"] & PolicyEnv["Bindings"] & {
+    /** The names of its headers, in small letters. */
+    readonly headerNames: readonly string[];
+    /** Its version, as in `1.1`. */
+    readonly httpVersion: string;
+  };
 }
 
 /** What the app needs. */
@@ -55,16 +59,10 @@ const onceOnly = ["host", "content-length", "transfer-encoding"];
 export function createApp({ service, container, events, log, eventTimes }: AppParts): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   app.use(async (c, next) => {
-    const names = c.env.headerNames;
-    const twice = onceOnly.find((name) => names.indexOf(name) !== names.lastIndexOf(name));
-    if (twice !== undefined) throw new Problem(400, `Cannot read the request: it has two headers ${twice}`);
+    checkHead(c.env);
     await next();
     c.res.headers.set("cache-control", "no-store");
   });
-  app.use(bodyLimit({
-    maxSize: bodyBytesMax,
-    onError: () => new Problem(413, `Cannot read the request: it has more than ${bodyBytesMax} bytes`).response(),
-  }));
   app.route("/v1/syscalls", syscallRoutes(service));
   app.route("/v1/policy", policyRoutes(container, events));
   app.route("/v1/calls", callRoutes(container));
@@ -80,6 +78,16 @@ export function createApp({ service, container, events, log, eventTimes }: AppPa
     return problem.response();
   });
   return app;
+}
+
+/** What the parser lets pass, and we do not. */
+function checkHead({ headerNames: names, httpVersion }: AppEnv["Bindings"]): void {
+  if (!["1.0", "1.1"].includes(httpVersion)) {
+    throw new Problem(505, `Cannot read the request: it is of HTTP/${httpVersion}`, "Use HTTP/1.1");
+  }
+  if (names.length > headersMax) throw new Problem(431, `Cannot read the request: it has more than ${headersMax} headers`);
+  const twice = onceOnly.find((name) => names.indexOf(name) !== names.lastIndexOf(name));
+  if (twice !== undefined) throw new Problem(400, `Cannot read the request: it has two headers ${twice}`);
 }
 
 function notFound(method: string, path: string): Response {

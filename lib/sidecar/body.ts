@@ -1,7 +1,42 @@
+import { bodyBytesMax } from "./limits.ts";
 import { Problem } from "./problem.ts";
 
 const decoder = new TextDecoder();
 const strict = new TextDecoder("utf-8", { fatal: true });
+
+/**
+ * The body of a request, whether its length is announced or it comes in chunks.
+ *
+ * @throws {Problem} If it is too large; then no more of it is read.
+ */
+export async function bodyOf(request: Request): Promise<Uint8Array> {
+  const length = request.headers.get("content-length");
+  if (Number(length ?? 0) > bodyBytesMax) throw tooLarge();
+  if (length !== null) return new Uint8Array(await request.arrayBuffer());
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const part of request.body ?? []) {
+    bytes += part.length;
+    if (bytes > bodyBytesMax) throw tooLarge();
+    parts.push(part);
+  }
+  return joined(parts);
+}
+
+function tooLarge(): Problem {
+  return new Problem(413, `Cannot read the request: it has more than ${bodyBytesMax} bytes`);
+}
+
+/** Parts as one. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
 
 /**
  * The text of a request's body.

@@ -9,6 +9,8 @@ export const connectionsMax = 256;
 export const requestsMax = 28;
 /** Headers of a request, in bytes. */
 export const headerBytesMax = 16 * 1024;
+/** And their number. */
+export const headersMax = 100;
 /** A client has so long for the headers of a request. */
 export const headersMsMax = 5000;
 /** And so long for the whole of it. */

@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { NodeosError } from "../errors.ts";
 import { formatVerdict } from "../syscall/switches.ts";
-import { bodyJson } from "./body.ts";
+import { bodyJson, bodyOf } from "./body.ts";
 import type { ContainerView } from "./container.ts";
 import type { EventLog } from "./event_log.ts";
 import { json } from "./json.ts";
@@ -35,7 +35,7 @@ export function policyRoutes(container: ContainerView, events: EventLog): Hono<P
       if (!c.env.mayChange()) {
         throw new Problem(403, "Cannot change the policy: only the owner of the sidecar's socket and root may");
       }
-      const switches = readSwitches(bodyJson(new Uint8Array(await c.req.arrayBuffer()), "the changes", example));
+      const switches = readSwitches(bodyJson(await bodyOf(c.req.raw), "the changes", example));
       try {
         const report = await container.change(switches);
         events.look();

@@ -17,8 +17,10 @@ const titles: Readonly<Record<number, string>> = {
   405: "Method not allowed",
   409: "Conflict",
   413: "Too large",
+  431: "Headers too large",
   500: "Internal error",
   503: "Not available",
+  505: "HTTP version not supported",
 };
 
 /** Media type of a problem. */

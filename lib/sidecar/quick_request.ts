@@ -1,3 +1,4 @@
+import { joined } from "./body.ts";
 import { bodyBytesMax } from "./limits.ts";
 
 /** Where the bytes of a chunk end that make a head; a longer one is left to the ordinary parser. */
@@ -91,14 +92,4 @@ function bodyBytesOf(headers: string): number | null {
     }
   }
   return hosts === 1 && bodyBytes !== null && bodyBytes <= bodyBytesMax ? bodyBytes : null;
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -144,10 +144,10 @@ function lazyListener(
   const load = async () => {
     const [{ getRequestListener }, app] = await Promise.all([import("@hono/node-server"), loadApp()]);
     return getRequestListener((request, { incoming }) => {
-      const { socket, rawHeaders } = incoming as IncomingMessage;
+      const { socket, rawHeaders, httpVersion } = incoming as IncomingMessage;
       const connection = connectionOf(socket);
       const headerNames = rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
-      return app(request, { connection, headerNames, mayChange: () => mayChange(connection.socketFd) });
+      return app(request, { connection, headerNames, httpVersion, mayChange: () => mayChange(connection.socketFd) });
     }, { overrideGlobalObjects: false });
   };
   let loaded: ReturnType<typeof load> | undefined;

@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import { bodyOf } from "./body.ts";
 import type { Connection } from "./connection.ts";
 import { json } from "./json.ts";
 import type { SyscallService } from "./service.ts";
@@ -13,6 +14,6 @@ export interface PeerEnv {
 export function syscallRoutes(service: SyscallService): Hono<PeerEnv> {
   return new Hono<PeerEnv>().post(
     "/",
-    async (c) => json(await service.answer(new Uint8Array(await c.req.arrayBuffer()), c.env.connection)),
+    async (c) => json(await service.answer(await bodyOf(c.req.raw), c.env.connection)),
   );
 }

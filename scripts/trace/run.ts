@@ -1,5 +1,6 @@
 import { startKeeper, stopKeeper } from "../../ffi/keeper.ts";
 import { launch, wait } from "../../ffi/launch.ts";
+import { effectiveUid } from "../../ffi/mod.ts";
 import { RefusedError } from "../../lib/errors.ts";
 import { ownerSelf } from "../../lib/plan/store.ts";
 import { table } from "../../lib/report/table.ts";
@@ -33,7 +34,7 @@ interface Recording {
 export default async function trace(this: Context, { output, check, json }: TraceFlags, ...argv: string[]): Promise<void> {
   const architecture = hostArchitecture();
   if (architecture === null) throw new RefusedError("Cannot record system calls: this processor is neither x86-64 nor aarch64");
-  if (Deno.uid() !== 0) throw new RefusedError("Cannot record system calls: only root may see those of others", { remedy: "Run as root" });
+  if (effectiveUid() !== 0) throw new RefusedError("Cannot record system calls: only root may see those of others", { remedy: "Run as root" });
   const policy = check === undefined ? undefined : resolvePolicy({ profile: check }, architecture);
   const recording = await record(this, architecture, argv);
   const checked = policy === undefined ? undefined : checkUses(policy, recording.uses);

@@ -565,7 +565,7 @@ sidecarTest("code in the sidecar can read its module's directory, and nothing el
     log: "Deno.readTextFileSync(`${Deno.env.get('NODEOS_FORWARD_DIR')}/log`)",
     write: "Deno.writeTextFileSync(`${Deno.env.get('NODEOS_FORWARD_DIR')}/policy.json`, '')",
     make: "Deno.writeTextFileSync('/tmp/nodeos-sidecar-made', '')",
-    replace: "Deno.removeSync(`${Deno.env.get('NODEOS_FORWARD_DIR')}/board`) + Deno.mkdirSync(`${Deno.env.get('NODEOS_FORWARD_DIR')}/x`)",
+    replace: "Deno.removeSync(`${Deno.env.get('NODEOS_FORWARD_DIR')}/filter`)",
     control: "(await Deno.connect({ transport: 'unix', path: `${Deno.env.get('NODEOS_FORWARD_DIR')}/control.sock` })).close()",
     tcp: "(await Deno.connect({ hostname: '127.0.0.1', port: 22 })).close()",
     fetch: "await fetch('http://127.0.0.1/')",

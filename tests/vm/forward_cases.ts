@@ -37,9 +37,9 @@ function boardOf(container: string): ReturnType<Board["state"]> {
   return board.state();
 }
 
-function callsOf(container: string): number {
+function callsOf(container: string, outcome: "forwarded" | "allowed" = "forwarded"): number {
   using board = new Board(`${forwardingDirectory(stateDirectory, container)}/board`, { readOnly: true });
-  return Object.values(board.counters()).reduce((sum, { forwarded }) => sum + forwarded, 0);
+  return Object.values(board.counters()).reduce((sum, counter) => sum + counter[outcome], 0);
 }
 
 /** Asserts what is true in a while: a guest is slow. */
@@ -59,9 +59,9 @@ function placeOf(pid: number): { allowed: string; last: number[]; cgroup: string
   return { allowed: formatCpuList([...allowed]), last: [...new Set(last)], cgroup: read(`/proc/${pid}/cgroup`) };
 }
 
-/** A program that compares every answer with a model, for some seconds; and what it says at its end. */
-function modelled(program: string, directory: string, seconds: number, threads = 3): string[] {
-  return ["sh", "-c", `(echo; sleep ${seconds}; echo; echo) | ${program} ${directory} ${threads} | tail -1`];
+/** A program that makes calls, or asks the sidecar for them, for some seconds; and what it says at its end. */
+function threadsOf(program: string, directory: string, seconds: number, threads = 3, more = ""): string[] {
+  return ["sh", "-c", `(echo; sleep ${seconds}; echo; echo) | ${program} ${directory} ${threads} ${more} | tail -1`];
 }
 
 const assertRight = (line: string, ioErrors: number) => {
@@ -79,7 +79,7 @@ export function forwardTests(): void {
       const directory = `${scratch.path}/${profile}`;
       Deno.mkdirSync(directory);
       await nodeosOutput("up", scratch.file("spec.yaml", specOf({ name: "sim", cpus: "4-5", syscalls: profile })));
-      assertRight(await nodeosOutput("exec", "sim", "--", ...modelled(program, directory, 2)), 0);
+      assertRight(await nodeosOutput("exec", "sim", "--", ...threadsOf(program, directory, 2)), 0);
       const before = callsOf("sim");
       assert.ok(before > 100, `${before} calls`);
       // A kernel before 6.11 does not wake those who wait for calls of programs that have ended.
@@ -87,7 +87,7 @@ export function forwardTests(): void {
       await eventually("the end of its threads", () => boardOf("sim").threads === 0);
 
       const { forwarderPid } = boardOf("sim");
-      const run = nodeosOutput("exec", "sim", "--", ...modelled(program, directory, 8));
+      const run = nodeosOutput("exec", "sim", "--", ...threadsOf(program, directory, 8, 3, "apart"));
       for (let deaths = 1, last = forwarderPid!; deaths <= 3; deaths++) {
         const calls = callsOf("sim");
         await eventually("a call", () => callsOf("sim") > calls);
@@ -99,6 +99,31 @@ export function forwardTests(): void {
       await nodeosOutput("down", "sim");
       assert.deepEqual(kernel.list(`${stateDirectory}/forward`), []);
     }
+  });
+
+  guestTest("forwarding: calls are switched while programs make them, and the sidecar answers until the container ends", async () => {
+    using scratch = new Scratch();
+    const [modelled, asking] = ["modelled", "asking"].map((name) => scratch.compile(name));
+    const [files, asked] = ["files", "asked"].map((name) => `${scratch.path}/${name}`);
+    for (const directory of [files, asked]) Deno.mkdirSync(directory);
+    await nodeosOutput("up", scratch.file("spec.yaml", specOf({ name: "sim", cpus: "4-5", syscalls: "lean" })));
+    const program = nodeosOutput("exec", "sim", "--", ...threadsOf(modelled, files, 15));
+    const askers = nodeosOutput("exec", "sim", "--", ...threadsOf(asking, asked, 30, 2));
+    await eventually("calls", () => callsOf("sim") > 100);
+    await nodeosOutput("syscalls", "sim", "@path=allow");
+    const allowed = callsOf("sim", "allowed");
+    await eventually("calls that the programs execute", () => callsOf("sim", "allowed") > allowed + 100);
+    await nodeosOutput("syscalls", "sim", "@path=forward");
+    const forwarded = callsOf("sim");
+    await eventually("calls that are forwarded again", () => callsOf("sim") > forwarded + 100);
+    assertRight(await program, 0);
+    const { answers, ...wrong } = JSON.parse(await askers);
+    assert.deepEqual([answers > 0, wrong], [true, { lost: 0, died: 0, wrong: 0 }]);
+    assert.deepEqual(kernel.list(asked), []);
+    const { keeperPid, forwarderPid, sidecarPid } = boardOf("sim");
+    await nodeosOutput("down", "sim");
+    assert.deepEqual([keeperPid, forwarderPid, sidecarPid].filter((pid) => kernel.exists(`/proc/${pid}`)), []);
+    assert.deepEqual(kernel.list(`${stateDirectory}/forward`), []);
   });
 
   guestTest("forwarding: two programs in containers of different profiles share memory, a socket, a pipe and signals", async () => {
@@ -133,7 +158,7 @@ export function forwardTests(): void {
     const service = { cpus: "0-1" };
     await nodeosOutput("up", scratch.file("spec.yaml", specOf(container).replace("{", `{ "service": ${JSON.stringify(service)}, `)));
     const out = scratch.file("out", "");
-    const words = ["exec", "sim", "--", "sh", "-c", `exec >${out}; exec "$@"`, "sh", ...modelled(program, directory, 20)];
+    const words = ["exec", "sim", "--", "sh", "-c", `exec >${out}; exec "$@"`, "sh", ...threadsOf(program, directory, 20)];
     const run = nodeosCommand(words, "null").spawn();
     await eventually("calls", () => callsOf("sim") > 100);
 

@@ -40,33 +40,16 @@
 #include "identity.h"
 #include "serve.h"
 
-/* linux/pidfd.h of 6.13; older headers have neither. */
-struct thread_info {
-        uint64_t mask, cgroup;
-        uint32_t tid, tgid, parent;
-        uint32_t ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
-        int32_t exit_code;
-};
-_Static_assert(sizeof(struct thread_info) == 64, "the first version of pidfd_info");
-
-#define GET_INFO _IOWR(0xff, 11, struct thread_info)
 #define OF_THREAD O_EXCL /* PIDFD_THREAD */
 
 static bool has_info, has_thread_pidfd;
 
-static int info_read(int pidfd, struct thread_info *ret_info) {
-        *ret_info = (struct thread_info){ .mask = 1 /* PIDFD_INFO_CREDS */ };
-        if (ioctl(pidfd, GET_INFO, ret_info) < 0)
-                return -errno;
-        return ret_info->mask & 1 ? 0 : -ESRCH;
-}
-
 void caller_probe(void) {
         int fd = (int) syscall(SYS_pidfd_open, gettid(), OF_THREAD);
-        struct thread_info info;
+        struct identity_info info;
 
         has_thread_pidfd = fd >= 0;
-        has_info = fd >= 0 && info_read(fd, &info) == 0;
+        has_info = fd >= 0 && identity_info_read(fd, &info) == 0;
         if (fd >= 0)
                 close(fd);
 }
@@ -77,8 +60,8 @@ static int has_changed(const struct caller *caller, bool may_have_more) {
         struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, caller->tid };
         const struct identity *id = caller->identity;
         struct __user_cap_data_struct sets[2];
-        struct thread_info info;
-        int error = info_read(caller->pidfd, &info);
+        struct identity_info info;
+        int error = identity_info_read(caller->pidfd, &info);
 
         if (error)
                 return error;
@@ -231,7 +214,7 @@ int caller_find(struct worker *worker, const struct call *call, struct caller **
         if (caller->tid && !caller->foreign)
                 error = look_again(worker, call, caller);
         else if (caller->tid && has_info)
-                error = info_read(caller->pidfd, &(struct thread_info){ 0 });
+                error = identity_info_read(caller->pidfd, &(struct identity_info){ 0 });
         if (error == -ESRCH) {
                 if (caller->tid)
                         forget(caller);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -166,4 +167,13 @@ int identity_is_foreign(int32_t tid) {
         for (size_t i = 0; differs == 0 && i < sizeof(kinds) / sizeof(*kinds); i++)
                 differs = namespace_differs(tid, kinds[i]);
         return differs;
+}
+
+#define GET_INFO _IOWR(0xff, 11, struct identity_info)
+
+int identity_info_read(int pidfd, struct identity_info *ret_info) {
+        *ret_info = (struct identity_info){ .mask = 1 /* PIDFD_INFO_CREDS */ };
+        if (ioctl(pidfd, GET_INFO, ret_info) < 0)
+                return -errno;
+        return ret_info->mask & 1 ? 0 : -ESRCH;
 }
