@@ -8,8 +8,8 @@ import { type LoadBalancing, loadBalancing } from "../feature/load_balancing.ts"
 import { nodeFeatures } from "../feature/node_features.ts";
 import { scheduling } from "../feature/scheduling.ts";
 import { swap } from "../feature/swap.ts";
-import { chooseCpus, serviceHolder } from "./choose.ts";
 import { quote } from "../quote.ts";
+import { chooseCpus, serviceHolder } from "./choose.ts";
 import {
   type ContainerRequest,
   type ContainerSpec,

@@ -1,7 +1,7 @@
 import { didYouMean, UsageError } from "../errors.ts";
 import type { SchedulingWish } from "../feature/scheduling.ts";
-import { parseDurationNs } from "./quantity.ts";
 import { quote } from "../quote.ts";
+import { parseDurationNs } from "./quantity.ts";
 
 /** Scheduling policies, and the options that each one takes. */
 export const schedulingOptions = {

@@ -1,8 +1,8 @@
 import { type Alias, Composer, type Document, isAlias, isMap, isNode, isScalar, isSeq, Parser, type YAMLMap } from "yaml";
 import { z } from "zod";
 import { nodeFeatures, quietPreset } from "../feature/node_features.ts";
-import { parseBytes, parseCount, parsePercent } from "./quantity.ts";
 import { escapeControls, quote } from "../quote.ts";
+import { parseBytes, parseCount, parsePercent } from "./quantity.ts";
 import { parseScheduling, SchedulingError, schedulingOptions } from "./scheduling_wish.ts";
 import { type NodeRequest, parseName, SpecError, type SpecIssue, type SpecPath } from "./spec.ts";
 import { type KnownKeys, unknownKey } from "./spec_keys.ts";

@@ -1,7 +1,7 @@
 import type { Architecture } from "../syscall/arch.ts";
 import type { Board, BoardState, CallCounter, Refusals } from "../syscall/board.ts";
 import { type FiledRule, parsePolicyFile } from "../syscall/policy_file.ts";
-import { fitted, type Rule } from "../syscall/rules.ts";
+import type { Rule } from "../syscall/rules.ts";
 import { formatVerdict, type Verdict } from "../syscall/switches.ts";
 import { type Change, decideSwitch, fixedCalls } from "../syscall/switching.ts";
 import { callNamed } from "../syscall/table.ts";
@@ -87,8 +87,7 @@ export class ContainerView {
   }
 
   #verdict({ call }: Rule, now: readonly Verdict[]): Verdict {
-    const verdict = now[call.numbers[this.architecture]!];
-    return { ...verdict, action: fitted(call, verdict.action) };
+    return now[call.numbers[this.architecture]!];
   }
 
   /**
@@ -113,7 +112,7 @@ export class ContainerView {
   #difference(change: Change, before: readonly Verdict[]): { change: Change; number: number; shown: ChangedCall }[] {
     const { call } = change;
     const number = call.numbers[this.architecture]!;
-    const [from, to] = [{ ...before[number], action: fitted(call, before[number].action) }, change].map(formatVerdict);
+    const [from, to] = [before[number], change].map(formatVerdict);
     return from === to ? [] : [{ change, number, shown: { call: call.name, from, to } }];
   }
 

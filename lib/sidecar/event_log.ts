@@ -1,4 +1,3 @@
-import { fitted } from "../syscall/rules.ts";
 import { formatVerdict, type Verdict } from "../syscall/switches.ts";
 import { callNumbered } from "../syscall/table.ts";
 import type { Refusal } from "../syscall/board.ts";
@@ -61,9 +60,7 @@ export class EventLog {
     const changed = now.flatMap((verdict, number): ChangedCall[] => {
       const call = callNumbered(this.container.architecture, number);
       if (call === undefined) return [];
-      const [from, to] = [this.#known[number], verdict].map((verdict) =>
-        formatVerdict({ ...verdict, action: fitted(call, verdict.action) })
-      );
+      const [from, to] = [this.#known[number], verdict].map(formatVerdict);
       return from === to ? [] : [{ call: call.name, from, to }];
     });
     this.#known = now;

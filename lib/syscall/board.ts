@@ -1,4 +1,5 @@
 import { NoSuchObjectError, NotRunningError, RefusedError } from "../errors.ts";
+import { quote } from "../quote.ts";
 import { type Architecture, architectureOfAudit } from "./arch.ts";
 import { policyWord } from "./board_image.ts";
 import { actionOfCode, boardAt, boardBytes, boardCount, boardMagic, HeaderLayout, policyBytes } from "./board_layout.ts";
@@ -14,8 +15,9 @@ import {
   regions,
 } from "./board_picture.ts";
 import { errnoName } from "./errno.ts";
-import { quote } from "../quote.ts";
+import { fitted } from "./rules.ts";
 import type { Action, Verdict } from "./switches.ts";
+import { callNumbered } from "./table.ts";
 
 export { type BoardPolicy, encodeBoard } from "./board_image.ts";
 export type { Action, Verdict } from "./switches.ts";
@@ -103,15 +105,15 @@ export class Board implements Disposable {
     return { refusals, lost };
   }
 
-  /** What happens now to a call that reaches the forwarder. `inject` is `forward` here. */
+  /** What happens now to a call that reaches the forwarder. */
   rule(number: number): Verdict {
-    return verdictOf(this.#read("policy"), this.#checkNumber(number));
+    return this.#named(number, verdictOf(this.#read("policy"), this.#checkNumber(number)));
   }
 
   /** What happens now to every call number that reaches the forwarder, by number from 0 to 511. */
   rules(): Verdict[] {
     const policy = this.#read("policy");
-    return Array.from({ length: boardCount.calls }, (_, number) => verdictOf(policy, number));
+    return Array.from({ length: boardCount.calls }, (_, number) => this.#named(number, verdictOf(policy, number)));
   }
 
   /**
@@ -132,6 +134,12 @@ export class Board implements Disposable {
     if (action === "deny") this.#writeByte(at + errorByte, error);
     this.#writeByte(at + actionByte, actionCode);
     if (action !== "deny") this.#writeByte(at + errorByte, error);
+  }
+
+  /** The board has one code for `forward` and `inject`; the call says which it is. */
+  #named(number: number, verdict: Verdict): Verdict {
+    const call = callNumbered(this.architecture, number);
+    return call === undefined ? verdict : { ...verdict, action: fitted(call, verdict.action) };
   }
 
   /** Closes the file; twice is fine. */

@@ -1,4 +1,5 @@
 import { didYouMean, UsageError } from "../errors.ts";
+import { quote } from "../quote.ts";
 import { type Architecture, auditArch } from "./arch.ts";
 import {
   actionCodes,
@@ -13,7 +14,6 @@ import {
   rowLayout,
 } from "./board_layout.ts";
 import { errnoNames, errnoNumber } from "./errno.ts";
-import { quote } from "../quote.ts";
 import type { Verdict } from "./switches.ts";
 import { bytesOf, type Call, callsByNumber } from "./table.ts";
 

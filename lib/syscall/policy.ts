@@ -1,9 +1,9 @@
 import { UsageError } from "../errors.ts";
+import { quote } from "../quote.ts";
 import type { Architecture } from "./arch.ts";
 import { expand } from "./groups.ts";
 import { inOrder, isName, type Layer, saidTwice, type Target } from "./layer.ts";
 import { loadProfile } from "./profile.ts";
-import { quote } from "../quote.ts";
 import {
   confinesCallerOnly,
   fitted,

@@ -1,7 +1,7 @@
 import { didYouMean, UsageError } from "../errors.ts";
+import { quote } from "../quote.ts";
 import type { Layer } from "./layer.ts";
 import { parseProfile, type ProfileText } from "./profile_text.ts";
-import { quote } from "../quote.ts";
 import type { Verdict } from "./switches.ts";
 // Imported as text, they are also in a bundle, and need no permission to read.
 import cnk from "./profiles/cnk.yaml" with { type: "text" };

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { didYouMean, UsageError } from "../errors.ts";
+import { quote } from "../quote.ts";
 import { expand } from "./groups.ts";
 import { type Layer, type LayerEntry, saidTwice, type Target } from "./layer.ts";
 import { YamlFile, type YamlIssue, type YamlPath } from "./profile_yaml.ts";
-import { quote } from "../quote.ts";
 import { type Action, actions, parseErrno, parseVerdict, type Verdict } from "./switches.ts";
 
 /** One profile as its file says it, without what it extends. */

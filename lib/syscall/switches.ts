@@ -1,6 +1,6 @@
 import { didYouMean, UsageError } from "../errors.ts";
-import { errnoNames, errnoNumber } from "./errno.ts";
 import { quote } from "../quote.ts";
+import { errnoNames, errnoNumber } from "./errno.ts";
 
 /**
  * What happens to a system call: `allow` (the program makes it itself), `forward` (the ServiceOS executes it as the

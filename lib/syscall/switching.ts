@@ -1,7 +1,7 @@
 import { UsageError } from "../errors.ts";
+import { quote } from "../quote.ts";
 import { expand } from "./groups.ts";
 import { isName } from "./layer.ts";
-import { quote } from "../quote.ts";
 import { fitted, objection, type Policy, reasonInFilter, type Rule } from "./rules.ts";
 import { parseSwitch, type Switch, type Verdict } from "./switches.ts";
 import type { Call } from "./table.ts";

@@ -34,7 +34,9 @@ interface Recording {
 export default async function trace(this: Context, { output, check, json }: TraceFlags, ...argv: string[]): Promise<void> {
   const architecture = hostArchitecture();
   if (architecture === null) throw new RefusedError("Cannot record system calls: this processor is neither x86-64 nor aarch64");
-  if (effectiveUid() !== 0) throw new RefusedError("Cannot record system calls: only root may see those of others", { remedy: "Run as root" });
+  if (effectiveUid() !== 0) {
+    throw new RefusedError("Cannot record system calls: only root may see those of others", { remedy: "Run as root" });
+  }
   const policy = check === undefined ? undefined : resolvePolicy({ profile: check }, architecture);
   const recording = await record(this, architecture, argv);
   const checked = policy === undefined ? undefined : checkUses(policy, recording.uses);
@@ -63,6 +65,16 @@ async function record(context: Context, architecture: Architecture, argv: readon
     return { code, uses: usesOf(board.counters()), paths: parseRecord(textOf(`${directory}/record`), architecture) };
   } finally {
     await stopKeeper(directory);
+    removeEmpty(`${context.stateDirectory}/trace`);
+  }
+}
+
+/** Another recording may go on beside this one. */
+function removeEmpty(directory: string): void {
+  try {
+    Deno.removeSync(directory);
+  } catch {
+    // It is gone, or not empty.
   }
 }
 

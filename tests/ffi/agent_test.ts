@@ -83,7 +83,7 @@ keeperTest("an agent is its peer: ids, groups, capabilities, umask, directory, l
   assert.equal(kernel.link(`/proc/${pid}/cwd`), cwd);
   assert.match(kernel.read(`/proc/${pid}/limits`), /^Max open files +99 +99 /m);
   assert.match(kernel.read(`/proc/${pid}/limits`), /^Max core file size +0 +0 /m);
-  assert.deepEqual(kernel.list(`/proc/${pid}/fd`).map(({ name }) => Number(name)).sort((a, b) => a - b), [0, 1, 2, 1024, 1025]);
+  assert.deepEqual(kernel.list(`/proc/${pid}/fd`).map(({ name }) => Number(name)).sort((a, b) => a - b), [0, 1, 2, 1024, 1025, 1026]);
   for (const fd of [0, 1, 2]) assert.equal(kernel.link(`/proc/${pid}/fd/${fd}`), "/dev/null");
   // Of the board it has what it cannot write: no mapping of it is writable, or shared with the journal.
   const mappings = kernel.read(`/proc/${pid}/maps`).split("\n").filter((line) => line.endsWith("/board"));

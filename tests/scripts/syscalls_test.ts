@@ -332,6 +332,12 @@ async function curl(socket: string, path: string, args: readonly string[] = [], 
   return { status: Number(status), body: JSON.parse(body) };
 }
 
+/** The different nice values of a process's threads. */
+function nicenessOf(pid: number): number[] {
+  const stats = [...Deno.readDirSync(`/proc/${pid}/task`)].map(({ name }) => Deno.readTextFileSync(`/proc/${pid}/task/${name}/stat`));
+  return [...new Set(stats.map((stat) => Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16])))];
+}
+
 test("are told, switched and made over the sidecar's socket, with the rights of whoever connects", async (state, work) => {
   Deno.chmodSync(state.directory, 0o711);
   await state.up("served", { syscalls: { profile: "cnk", user: `${nobody}:${nobody}` } });
@@ -362,6 +368,10 @@ test("are told, switched and made over the sidecar's socket, with the rights of 
 
   await using program = state.talk("exec", "served", "--", work.compile("asked"));
   assert.equal(await program.ask("stat 1 /"), "0");
+  // Programs wait for the keeper and the forwarder, so those go before whatever else runs on the ServiceOS.
+  const { keeperPid, forwarderPid, sidecarPid } = state.board("served");
+  const ours = nicenessOf(Deno.pid);
+  assert.deepEqual([keeperPid, forwarderPid!, sidecarPid!].map(nicenessOf), [[-20], [-20], ours]);
   const patched = await curl(socket, "/v1/policy", ["-X", "PATCH", "-d", '{ "newfstatat": "deny:EACCES" }'], nobody);
   assert.equal(patched.status, 200);
   assert.equal(await program.ask("stat 1 /"), "13");

@@ -148,7 +148,8 @@ static void call_names(void) {
 #endif
         case 6: CALL(unlinkat, directory(), path(), at_flags()); break;
         case 7: CALL(renameat2, directory(), path(), directory(), path(), pick(9)); break;
-        case 8: CALL(linkat, directory(), path(), directory(), path(), at_flags()); break;
+        // The one flag left out is about who opened the descriptor (opening.c).
+        case 8: CALL(linkat, directory(), path(), directory(), path(), at_flags() & ~AT_EMPTY_PATH); break;
         case 9: CALL(symlinkat, path(), directory(), path()); break;
         case 10: CALL(mknodat, directory(), path(), pick(2) ? mode() : S_IFSOCK | 0666, 0); break;
         default: CALL(mkdirat, directory(), path(), mode());

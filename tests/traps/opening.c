@@ -109,6 +109,24 @@ static void nameless(void) {
         FAILS(linkat(AT_FDCWD, path, AT_FDCWD, "no", AT_SYMLINK_FOLLOW), ENOENT);
 }
 
+/* Without a capability it depends on who opened it. Kernels before 6.10 want the capability in any case. */
+static void named_by_opener(void) {
+        int fd;
+
+        needs_root();
+        MUST(chmod(".", 0777));
+        MUST(or_refused(setresuid(1234, 1234, 1234), "setresuid"));
+        fd = open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0640);
+        if (fd < 0 && errno == EOPNOTSUPP)
+                trap_skip("this file system has no O_TMPFILE");
+        MUST(fd);
+        EXPECT(write(fd, "text", 4), 4);
+        if (linkat(fd, "", AT_FDCWD, "named", AT_EMPTY_PATH) == 0)
+                HOLDS(has_text("named", "text"));
+        else
+                EXPECT(errno, ENOENT);
+}
+
 /* Of all that create a file with O_EXCL, one does. */
 static void race(void) {
         enum { RACERS = 8, ROUNDS = 30 };
@@ -257,6 +275,7 @@ TRAPS({"open gives the lowest number", lowest_number},
       {"devices are opened", devices},
       {"O_PATH opens what may not be read", path_only},
       {"O_TMPFILE makes a file that gets a name later", nameless},
+      {"who opened a file without a name may give it one", named_by_opener},
       {"of all that create a file one does", race},
       {"openat2 keeps below its directory", how},
       {"a FIFO waits for its other end", fifo},

@@ -75,7 +75,8 @@ export function forwardTests(): void {
   guestTest("forwarding: threads get right answers under cnk and lean, also when their forwarder dies", async () => {
     using scratch = new Scratch();
     const program = scratch.compile("modelled");
-    for (const profile of ["cnk", "lean"]) {
+    // cnk has no unshare, so no threads with descriptor tables of their own.
+    for (const [profile, apart] of [["cnk", ""], ["lean", "apart"]]) {
       const directory = `${scratch.path}/${profile}`;
       Deno.mkdirSync(directory);
       await nodeosOutput("up", scratch.file("spec.yaml", specOf({ name: "sim", cpus: "4-5", syscalls: profile })));
@@ -87,7 +88,7 @@ export function forwardTests(): void {
       await eventually("the end of its threads", () => boardOf("sim").threads === 0);
 
       const { forwarderPid } = boardOf("sim");
-      const run = nodeosOutput("exec", "sim", "--", ...threadsOf(program, directory, 8, 3, "apart"));
+      const run = nodeosOutput("exec", "sim", "--", ...threadsOf(program, directory, 8, 3, apart));
       for (let deaths = 1, last = forwarderPid!; deaths <= 3; deaths++) {
         const calls = callsOf("sim");
         await eventually("a call", () => callsOf("sim") > calls);

@@ -81,6 +81,9 @@ static int64_t execute(const struct nodeos_board *board, const struct nodeos_cal
         result = request_prepare(request, frame);
         if (result < 0)
                 return result;
+        *ret_outcome = TALLY_DENIED;
+        if (!agent_peer_is_same())
+                return -EPERM;
         *ret_outcome = TALLY_FORWARDED;
         result = syscall(frame->call, a[0], a[1], a[2], a[3], a[4], a[5]);
         if (result >= 0)

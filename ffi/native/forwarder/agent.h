@@ -1,7 +1,8 @@
-/* Between agent.c and agent_frame.c: a call on its way through an agent. */
+/* Between the files of an agent: a call on its way, and the peer that it is for. */
 #ifndef NODEOS_FORWARDER_AGENT_H
 #define NODEOS_FORWARDER_AGENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "keeper.h"
@@ -29,5 +30,10 @@ extern struct agent_room agent_room;
 int request_prepare(struct request *request, const struct nodeos_call_frame *frame);
 /* Puts the answer together in the room. Returns its size. */
 size_t request_answer(const struct request *request, const struct nodeos_call_frame *frame, int64_t value);
+
+/* Notes who the peer is, while we may look at it; identity stays. Returns 0, or -errno. */
+int agent_peer_know(const struct identity *identity, int32_t pid);
+/* Whether it lives, and has the rights that it had. */
+bool agent_peer_is_same(void);
 
 #endif

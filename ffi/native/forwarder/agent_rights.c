@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "../internal.h"
-#include "keeper.h"
+#include "agent.h"
 
 static rlim_t least(rlim_t one, rlim_t other) {
         return one < other ? one : other;
@@ -73,6 +73,8 @@ int agent_become(const struct identity *identity, int32_t pid) {
                 return -errno;
         error = enter(directory, &is_late);
         /* The directory was not that of another program, which it may have executed meanwhile. */
+        if (error == 0)
+                error = agent_peer_know(identity, pid);
         if (error == 0 && !peer_is(identity, pid))
                 error = -EPERM;
         if (error < 0)

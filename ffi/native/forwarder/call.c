@@ -231,7 +231,7 @@ static void begin(struct call *call) {
         call->row = call->number < NODEOS_BOARD_CALLS ? board_row(call->number) : &row_of_unknown;
         call->cwd = -1;
         call->position = -1;
-        call->is_read = call->has_room = call->is_plain = false;
+        call->is_read = call->has_room = call->is_file = call->is_plain = false;
         call->failed_with = 0;
         call->is_second = false;
         call->done = 0;

@@ -2,8 +2,9 @@
  * leases and of unmounting when the caller goes on.
  *
  * Who dies after adding and before answering would leave the caller with a descriptor that it does not know of. So what is
- * given is marked meanwhile: its owner, to whom signals about it would go, is the thread that waits for it. The mark is the
- * open file's, so we take it away by our copy; and a successor finds it among the descriptors of that thread. */
+ * given is marked meanwhile, with the number of the thread that waits for it: a file by a position that nobody comes to by
+ * itself, everything else by its owner, to whom signals about it would go, which costs more. The mark is the open file's, so
+ * we take it away by our copy; and a successor finds it among the descriptors of that thread. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -19,34 +20,51 @@
 #include "../internal.h"
 #include "serve.h"
 
-static int mark(int fd, int32_t tid) {
-        struct f_owner_ex owner = { .type = F_OWNER_TID, .pid = tid };
+enum mark { UNMARKED, MARKED_BY_POSITION, MARKED_BY_OWNER };
 
-        return fcntl(fd, F_SETOWN_EX, &owner) < 0 ? -errno : 0;
+/* Two terabytes: what is opened for the caller begins at 0, and file systems without such files refuse it. */
+static off_t position_of(int32_t tid) {
+        return ((off_t) 1 << 41) + tid;
 }
 
-static void unmark(int fd) {
-        fcntl(fd, F_SETOWN, 0);
+/* Returns enum mark, or -errno. */
+static int mark(int fd, const struct call *call) {
+        struct f_owner_ex owner = { .type = F_OWNER_TID, .pid = call->tid };
+
+        if (call->is_file && lseek(fd, position_of(call->tid), SEEK_SET) == position_of(call->tid))
+                return MARKED_BY_POSITION;
+        return fcntl(fd, F_SETOWN_EX, &owner) < 0 ? -errno : MARKED_BY_OWNER;
+}
+
+static void unmark(int fd, enum mark mark) {
+        if (mark == MARKED_BY_POSITION)
+                lseek(fd, 0, SEEK_SET);
+        else if (mark == MARKED_BY_OWNER)
+                fcntl(fd, F_SETOWN, 0);
 }
 
 /* A program that makes one of its threads the owner of something chooses a signal, too. */
-static bool is_marked(int fd, int32_t tid) {
+static enum mark mark_of(int fd, int32_t tid) {
         struct f_owner_ex owner;
 
-        return fcntl(fd, F_GETOWN_EX, &owner) == 0 && owner.type == F_OWNER_TID && owner.pid == tid && fcntl(fd, F_GETSIG) == 0;
+        if (lseek(fd, 0, SEEK_CUR) == position_of(tid))
+                return MARKED_BY_POSITION;
+        return fcntl(fd, F_GETOWN_EX, &owner) == 0 && owner.type == F_OWNER_TID && owner.pid == tid && fcntl(fd, F_GETSIG) == 0
+                       ? MARKED_BY_OWNER
+                       : UNMARKED;
 }
 
 int give(struct worker *worker, const struct call *call, int fd, uint32_t flags, int64_t *ret_result) {
         struct seccomp_notif_addfd gift = { .id = call->id, .srcfd = (uint32_t) fd, .newfd_flags = flags };
         /* Who has a number in another tree of processes only is no owner that we could name. */
-        int result = call->tid > 0 ? mark(fd, call->tid) : 0;
+        int marked = call->tid > 0 ? mark(fd, call) : UNMARKED, result = marked;
 
-        if (result == 0) {
+        if (marked >= 0) {
                 journal_state(worker, NODEOS_JOURNAL_ADDING);
                 result = notify(worker, SECCOMP_IOCTL_NOTIF_ADDFD, &gift);
                 if (result >= 0)
                         journal_result(worker, result);
-                unmark(fd);
+                unmark(fd, (enum mark) marked);
         }
         close(fd);
         /* What cannot be given (O_PATH) has to be made by the caller. */
@@ -67,11 +85,12 @@ static int reach(struct worker *worker, const struct call *call, struct caller *
 /* Takes the mark from a descriptor of the caller's, once it is written down. Returns whether it had one. */
 static bool take_mark(struct worker *worker, const struct caller *caller, int number) {
         CLEANUP_FD int fd = (int) syscall(SYS_pidfd_getfd, caller->pidfd, number, 0);
+        enum mark mark = fd < 0 ? UNMARKED : mark_of(fd, caller->tid);
 
-        if (fd < 0 || !is_marked(fd, caller->tid))
+        if (mark == UNMARKED)
                 return false;
         journal_result(worker, number);
-        unmark(fd);
+        unmark(fd, mark);
         return true;
 }
 

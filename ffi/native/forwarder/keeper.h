@@ -23,7 +23,7 @@ enum {
 enum { CONTROL_FD = 0, BOARD_FD = 1, LOG_FD = 2 };
 
 /* An agent's own descriptors lie above all that it may open for its peer. */
-enum { AGENT_SOCKET = 1024, AGENT_TALLY = 1025 };
+enum { AGENT_SOCKET = 1024, AGENT_TALLY = 1025, AGENT_PEER = 1026 /* a pidfd */ };
 
 struct keeper_options {
         int32_t owner_pid; /* 0: none */

@@ -118,35 +118,35 @@ static bool must_look(uint64_t flags) {
         return !(flags & (O_DIRECTORY | TMPFILE_ALONE)) && (flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL);
 }
 
-/* Looks at what would be opened, without opening it. Returns whether it is the caller's business, and whether it is on a
- * disk, so not in /proc. */
-static bool leads_to_personal(int directory, const char *path, const struct open_how *how, bool *ret_on_disk) {
+/* Looks at what would be opened, without opening it. Returns whether it is the caller's business; ret_file has no mode where
+ * nothing was seen. */
+static bool leads_to_personal(int directory, const char *path, const struct open_how *how, struct statx *ret_file) {
         int follow = how->flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0, result;
         struct open_how look = { .flags = O_PATH | O_CLOEXEC | (how->flags & O_NOFOLLOW), .resolve = how->resolve };
-        struct statx file;
 
-        *ret_on_disk = false;
+        ret_file->stx_mode = 0;
         if (!must_look(how->flags))
                 return false;
         if (how->resolve == RESOLVE_NO_MAGICLINKS) {
-                result = statx(directory, path, follow | AT_STATX_DONT_SYNC, STATX_TYPE, &file);
+                result = statx(directory, path, follow | AT_STATX_DONT_SYNC, STATX_TYPE, ret_file);
         } else {
                 /* Confined by the caller: only the kernel knows where that leads. */
                 int fd = (int) syscall(SYS_openat2, directory, path, &look, sizeof(look));
 
-                result = fd < 0 ? -1 : statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &file);
+                result = fd < 0 ? -1 : statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, ret_file);
                 if (fd >= 0)
                         close(fd);
         }
-        *ret_on_disk = result == 0 && file.stx_dev_major;
-        return result == 0 && is_personal(&file, how->flags);
+        if (result < 0)
+                ret_file->stx_mode = 0;
+        return result == 0 && is_personal(ret_file, how->flags);
 }
 
 /* What is in /proc is another thing for us than for the caller, and about us it must not learn anything: the result is
- * looked at, because what was there before it was opened may have been exchanged since. Only a caller that has all our
- * rights could exchange nothing that it may not see anyway. */
-static bool may_be_procfs(const struct skin *skin, bool was_on_disk) {
-        return !was_on_disk || skin->fsuid || skin->effective != forwarder.permitted;
+ * looked at, because what was there before it was opened, on a disk, may have been exchanged since. Only a caller that has
+ * all our rights could exchange nothing that it may not see anyway. */
+static bool may_be_procfs(const struct skin *skin, const struct statx *before) {
+        return !before->stx_mode || !before->stx_dev_major || skin->fsuid || skin->effective != forwarder.permitted;
 }
 
 /* openat2 with a structure that is not as we know it: too short, unreadable, or larger and from a later kernel. */
@@ -157,9 +157,9 @@ static bool is_odd(const struct call *call, const struct form *form) {
 int open_execute(const struct skin *skin, struct call *call, int64_t *ret_result) {
         struct open_how how = call->how;
         struct form form;
+        struct statx before;
         const char *path;
         int directory, fd;
-        bool on_disk;
 
         if (!form_of(call->number, &form) || is_odd(call, &form))
                 return STEP_BACK;
@@ -167,17 +167,18 @@ int open_execute(const struct skin *skin, struct call *call, int64_t *ret_result
         directory = form.path ? (int) call->arguments[0].value : AT_FDCWD;
         how.flags |= O_NOCTTY;
         how.resolve |= RESOLVE_NO_MAGICLINKS;
-        if (leads_to_personal(directory, path, &how, &on_disk))
+        if (leads_to_personal(directory, path, &how, &before))
                 return STEP_BACK;
         fd = (int) syscall(SYS_openat2, directory, path, &how, sizeof(how));
         /* A magic link, or a real loop: the caller will see. Of descriptors we may have too few, it may not. What waits for
          * something (a lease) goes on waiting there: signals end its wait. */
         if (fd < 0 && (errno == ELOOP || errno == EMFILE || errno == ENOSYS || errno == EINTR))
                 return STEP_BACK;
-        if (fd >= 0 && may_be_procfs(skin, on_disk) && is_personal_system(file_system_of(fd))) {
+        if (fd >= 0 && may_be_procfs(skin, &before) && is_personal_system(file_system_of(fd))) {
                 close(fd);
                 return STEP_BACK;
         }
+        call->is_file = S_ISREG(before.stx_mode);
         *ret_result = fd < 0 ? -errno : fd;
         return STEP_ON;
 }

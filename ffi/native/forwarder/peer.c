@@ -153,12 +153,13 @@ static int identify(const struct keeper *keeper, int socket, int32_t *ret_pid, s
         return -EPERM;
 }
 
-_Noreturn static void agent_main(struct keeper *keeper, int socket, const struct identity *identity, int32_t pid) {
+_Noreturn static void agent_main(struct keeper *keeper, int socket, int pidfd, const struct identity *identity, int32_t pid) {
         int null_fd = open("/dev/null", O_RDWR);
-        int from[] = { null_fd, null_fd, null_fd, socket, keeper->tally_fds[1] }, to[] = { 0, 1, 2, AGENT_SOCKET, AGENT_TALLY };
+        int from[] = { null_fd, null_fd, null_fd, socket, keeper->tally_fds[1], pidfd };
+        int to[] = { 0, 1, 2, AGENT_SOCKET, AGENT_TALLY, AGENT_PEER };
 
         /* Of the board it keeps what it cannot write. */
-        if (child_descriptors(from, to, 5) < 0 || munmap(keeper->board, NODEOS_BOARD_SIZE) < 0)
+        if (child_descriptors(from, to, sizeof(to) / sizeof(*to)) < 0 || munmap(keeper->board, NODEOS_BOARD_SIZE) < 0)
                 _exit(1);
         agent_run(keeper->board_view, AGENT_SOCKET, identity, pid);
 }
@@ -179,7 +180,7 @@ int32_t peer_add(struct keeper *keeper, uint32_t client, int socket) {
         }
         child = child_fork("nodeos-agent", &pidfd);
         if (child == 0)
-                agent_main(keeper, pair[1], &identity, pid);
+                agent_main(keeper, pair[1], peer_pidfd, &identity, pid);
         if (child < 0) {
                 close(peer_pidfd);
                 close(pair[0]);

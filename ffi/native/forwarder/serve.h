@@ -133,6 +133,7 @@ struct call {
         uint64_t received_ns;
         const struct nodeos_row *row;
         bool is_read;  /* arguments_read was here */
+        bool is_file;  /* it has opened what was a regular file before */
         bool is_plain; /* it opens, and neither makes nor changes anything by that: open_prepare says so */
         bool has_room; /* there is something to write back */
         struct argument arguments[6];

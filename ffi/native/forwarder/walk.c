@@ -23,7 +23,6 @@ struct walk {
         uint64_t arguments[6];
         int opened[2], opened_count;
         bool moved; /* the worker stands in a directory that was opened here */
-        int error;  /* why a path could not be walked: an errno */
         char link[48];
 };
 
@@ -183,7 +182,6 @@ static int find(struct walk *walk, int start, const char *path, uint64_t flags, 
         int fd = (int) syscall(SYS_openat2, start, path, &how, sizeof(how));
 
         *ret_fd = -1;
-        walk->error = fd < 0 ? errno : 0;
         if (fd < 0)
                 return errno == ENOENT ? STEP_ON : STEP_BACK;
         walk->opened[walk->opened_count++] = fd;
@@ -312,11 +310,6 @@ int walk_execute(const struct worker *worker, const struct call *call, int64_t *
                 *ret_result = result < 0 ? -errno : result;
                 /* It was waiting, and nothing is done: whose call it is waits better, because signals end its wait. */
                 step = *ret_result == -EINTR ? STEP_BACK : STEP_ON;
-        }
-        /* Its caller is not the one to do it. What a magic link says is for nobody. */
-        if (step == STEP_BACK && execute_links_descriptor(call) && walk.error && walk.error != ELOOP) {
-                *ret_result = -walk.error;
-                step = STEP_ON;
         }
         while (walk.opened_count > 0)
                 close(walk.opened[--walk.opened_count]);

@@ -63,11 +63,11 @@ Deno.test("Board.setRule() writes the action and its error, and nothing beside t
   const steps = [
     [["deny", "ENOSYS"], 2 | 38 << 16, { action: "deny", errno: "ENOSYS" }],
     [["deny", "EPERM"], 2 | 1 << 16, { action: "deny", errno: "EPERM" }],
-    [["forward"], 1, { action: "forward" }],
+    [["forward"], 1, { action: "inject" }],
     [["deny", "EHWPOISON"], 2 | 133 << 16, { action: "deny", errno: "EHWPOISON" }],
     [["handle"], 3, { action: "handle" }],
     [["record"], 4, { action: "record" }],
-    [["inject"], 1, { action: "forward" }],
+    [["inject"], 1, { action: "inject" }],
     [["allow", "EPERM"], 0, { action: "allow" }],
   ] as const;
   for (const [[action, errno], word, rule] of steps) {

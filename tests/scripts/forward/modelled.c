@@ -222,6 +222,8 @@ static void *walk(void *argument) {
                 is_wrong(17, errno);
         if (walker->apart)
                 before = open_descriptors();
+        for (int name = 0; name < NAMES; name++)
+                look(walker, name);
         while (!atomic_load(&stop))
                 act(walker);
         for (int i = 0; i < KEPT; i++)
