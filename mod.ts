@@ -21,7 +21,7 @@ export { type ExitStatus, type Launched, LaunchError, type LaunchFilter, type La
 export { Container, type ContainerOptions, type RunningProgram } from "./lib/container/container.ts";
 export { Job, type JobOptions, type JobOutcome, type JobResult } from "./lib/container/job.ts";
 export type { Forwarding, ForwardingSeat } from "./lib/container/forwarding_seat.ts";
-export { type Lifetime, Node, type NodeOptions, type ProgramRequest, type StartedProgram } from "./lib/container/node.ts";
+export { Node, type NodeOptions, type ProgramRequest, type StartedProgram } from "./lib/container/node.ts";
 export { type ContainerPlan, type Decision, planChange, planRequest } from "./lib/container/planning.ts";
 export type { Recovery } from "./lib/container/recovery.ts";
 export { decideResize, type Resize } from "./lib/container/resize.ts";
@@ -31,6 +31,7 @@ export type { Left } from "./lib/container/whole_node.ts";
 export {
   type ContainerRequest,
   type ContainerSpec,
+  type Lifetime,
   type NodeRequest,
   SpecError,
   type SpecIssue,

@@ -2,10 +2,9 @@ import { Inventory } from "../kernel/inventory.ts";
 import type { Kernel } from "../plan/driver.ts";
 import { holdingOf, type Ledger, type Owner } from "../plan/ledger.ts";
 import { type Forwarding, forwardingDirectory, type ForwardingSeat } from "./forwarding_seat.ts";
-import type { Lifetime } from "./node.ts";
 import { specsOf } from "./resolve.ts";
 import { seatsOf } from "./seats.ts";
-import { type ContainerSpec, type NodeRequest, serviceName } from "./spec.ts";
+import { type ContainerSpec, type Lifetime, type NodeRequest, serviceName } from "./spec.ts";
 
 /** What forwards the system calls of a node's containers, each one's on CPUs that no container has. */
 export class Forwarders {

@@ -18,7 +18,7 @@ import { Forwarders } from "./forwarders.ts";
 import { forwardedBirth, type Forwarding, forwardingDirectory } from "./forwarding_seat.ts";
 import { resolve, specsOf } from "./resolve.ts";
 import { seatsOf } from "./seats.ts";
-import { type ContainerSpec, type NodeRequest, serviceName } from "./spec.ts";
+import { type ContainerSpec, type Lifetime, type NodeRequest, serviceName } from "./spec.ts";
 import { verifyNode } from "./verify_node.ts";
 import { type Left, leftOf } from "./whole_node.ts";
 
@@ -33,9 +33,6 @@ export interface StartedProgram extends Launched {
   /** Where its threads have to be placed while it is waited for, if the kernel does not. */
   readonly placement?: Placement;
 }
-
-/** How long a container lives: with this process, or until it is taken down. */
-export type Lifetime = "process" | "persistent";
 
 /** Options of a {@link Node}. */
 export interface NodeOptions {

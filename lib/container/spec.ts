@@ -131,6 +131,9 @@ export function formatPath(path: SpecPath): string {
 /** Name of the ServiceOS among the containers. */
 export const serviceName = "service";
 
+/** How long a container lives: with this process, or until it is taken down. */
+export type Lifetime = "process" | "persistent";
+
 /**
  * Checks a container's name: 1 to 48 letters, digits, `_`, `-` and `.`, the first a letter or digit, without `..`.
  * It becomes part of a path in cgroupfs, and of a command line.

@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include "attack.h"
 
+#include <linux/openat2.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/inotify.h>
@@ -189,6 +191,125 @@ static void move_others(const struct attack *attack) {
         REFUSED(write(fd, number, strlen(number)));
 }
 
+/* Who writes 0 moves itself: it must be us. */
+static void move_ourselves(const struct attack *attack) {
+        const char *group = getenv("ATTACK_CGROUP");
+        char path[600], before[4096], after[4096];
+        int fd;
+
+        if (!group)
+                skip("there is no cgroup v1");
+        snprintf(path, sizeof(path), "%s/%s", group, attack->which ? "cgroup.procs" : "tasks");
+        MUST(read_file("/proc/self/cgroup", before, sizeof(before)));
+        fd = (int) MUST(open(path, O_WRONLY | O_CLOEXEC));
+        if (write(fd, "0", 1) < 0)
+                return;
+        MUST(read_file("/proc/self/cgroup", after, sizeof(after)));
+        if (!strcmp(before, after))
+                gained("somebody else was moved");
+        /* The group has to be empty in the end. */
+        if (fork() == 0)
+                _exit(0);
+}
+
+/* Where we confine ourselves, we stay. */
+static void confined(const struct attack *attack) {
+        static const struct {
+                const char *path;
+                uint64_t flags, resolve;
+        } ways[] = {
+                { "../outside", O_RDONLY, RESOLVE_BENEATH },
+                { "in/../../outside", O_RDONLY, RESOLVE_BENEATH },
+                { "up/outside", O_RDONLY, RESOLVE_BENEATH },
+                { "/etc/passwd", O_RDONLY, RESOLVE_BENEATH },
+                { "absolute", O_RDONLY, RESOLVE_BENEATH },
+                { "link", O_RDONLY, RESOLVE_NO_SYMLINKS },
+                { "in/../link", O_RDONLY, RESOLVE_NO_SYMLINKS },
+                { "/proc/self/exe", O_RDONLY, RESOLVE_NO_MAGICLINKS },
+                { "magic", O_RDONLY, RESOLVE_NO_MAGICLINKS },
+                { "absolute", O_RDONLY, RESOLVE_IN_ROOT },
+                { "../../../../etc/passwd", O_RDONLY, RESOLVE_IN_ROOT },
+                { "proc/version", O_RDONLY, RESOLVE_NO_XDEV },
+                { "link", O_RDONLY | O_NOFOLLOW, 0 },
+                { "absolute", O_WRONLY | O_CREAT | O_NOFOLLOW, 0 },
+                { "../outside", O_WRONLY | O_CREAT, RESOLVE_BENEATH },
+                { "up/made", O_WRONLY | O_CREAT, RESOLVE_BENEATH },
+        };
+        struct open_how how = { .flags = ways[attack->which].flags, .resolve = ways[attack->which].resolve };
+        int fd;
+
+        how.mode = how.flags & O_CREAT ? 0600 : 0;
+        make_file("outside", 0600, "text");
+        MUST(mkdir("room", 0777));
+        MUST(mkdir("room/in", 0777));
+        MUST(symlink("..", "room/up"));
+        MUST(symlink("/etc/passwd", "room/absolute"));
+        MUST(symlink("in/mine", "room/link"));
+        MUST(symlink("/proc/self/exe", "room/magic"));
+        MUST(symlink("/proc", "room/proc"));
+        make_file("room/in/mine", 0600, "text");
+        fd = (int) MUST(open("room", O_PATH | O_DIRECTORY | O_CLOEXEC));
+        REFUSED(syscall(SYS_openat2, fd, ways[attack->which].path, &how, sizeof(how)));
+}
+
+/* What is made gets no right that our umask takes. */
+static void umasked(const struct attack *attack) {
+        struct stat status;
+        int fd;
+
+        /* Known with another one. */
+        umask(0);
+        make_file("first", 0666, "");
+        umask(077);
+        switch (attack->which) {
+        case 0: MUST(open("made", O_CREAT | O_WRONLY, 0777)); break;
+        case 1: MUST(mkdir("made", 0777)); break;
+        case 2: MUST(mknod("made", S_IFIFO | 0666, 0)); break;
+        case 3: MUST(creat("made", 0666)); break;
+        case 4: MUST(syscall(SYS_openat2, AT_FDCWD, "made", &(struct open_how){ .flags = O_CREAT | O_RDWR, .mode = 0666 }, sizeof(struct open_how))); break;
+        case 5:
+                fd = (int) MUST(open(".", O_TMPFILE | O_RDWR, 0666));
+                MUST(fstat(fd, &status));
+                if (status.st_mode & 077)
+                        gained("mode %o", status.st_mode);
+                return;
+        }
+        MUST(lstat("made", &status));
+        if (status.st_mode & 077)
+                gained("mode %o", status.st_mode);
+}
+
+static void raw_socket(const struct attack *attack) {
+        static const int kinds[][3] = {
+                { AF_INET, SOCK_RAW, IPPROTO_TCP }, { AF_INET, SOCK_RAW, IPPROTO_RAW }, { AF_INET6, SOCK_RAW, IPPROTO_UDP },
+                { 17 /* AF_PACKET */, SOCK_RAW, 0x300 }, { AF_INET, SOCK_PACKET, 0x300 }, { AF_INET, SOCK_RAW, IPPROTO_ICMP },
+        };
+
+        REFUSED(socket(kinds[attack->which][0], kinds[attack->which][1], kinds[attack->which][2]));
+}
+
+/* The kernel lets some groups send echo requests. */
+static void echo_socket(const struct attack *attack) {
+        char range[64];
+        unsigned int low, high;
+
+        (void) attack;
+        MUST(read_file("/proc/sys/net/ipv4/ping_group_range", range, sizeof(range)));
+        if (sscanf(range, "%u %u", &low, &high) == 2 && low <= getegid() && getegid() <= high)
+                return;
+        REFUSED(socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP));
+}
+
+static void socket_owner(const struct attack *attack) {
+        struct stat status;
+        int fd = (int) MUST(socket(AF_UNIX, SOCK_STREAM, 0));
+
+        (void) attack;
+        MUST(fstat(fd, &status));
+        if (status.st_uid != geteuid())
+                gained("a socket of user %u", status.st_uid);
+}
+
 /* How many there may be is counted for each user. */
 static void inotify_limit(const struct attack *attack) {
         char text[32];
@@ -267,6 +388,20 @@ static const struct attack attacks[] = {
         { "move a process of root by tasks", move_others, 1, 0 },
         { "move a stranger's process by cgroup.procs", move_others, 0, 1 },
         { "move a process of root by cgroup.procs", move_others, 1, 1 },
+        { "move somebody else by 0 in tasks", move_ourselves, 0, 0 },
+        { "move somebody else by 0 in cgroup.procs", move_ourselves, 1, 0 },
+        { "beneath by ..", confined, 0, 0 }, { "beneath by .. below", confined, 1, 0 }, { "beneath by a link to ..", confined, 2, 0 },
+        { "beneath by an absolute path", confined, 3, 0 }, { "beneath by an absolute link", confined, 4, 0 },
+        { "no links, by one", confined, 5, 0 }, { "no links, by one behind ..", confined, 6, 0 },
+        { "no magic links, by one", confined, 7, 0 }, { "no magic links, by a link to one", confined, 8, 0 },
+        { "in a root by an absolute link", confined, 9, 0 }, { "in a root by ..", confined, 10, 0 },
+        { "on one device", confined, 11, 0 }, { "O_NOFOLLOW", confined, 12, 0 }, { "O_NOFOLLOW and O_CREAT", confined, 13, 0 },
+        { "make a file beneath by ..", confined, 14, 0 }, { "make a file beneath by a link", confined, 15, 0 },
+        { "past the umask by open", umasked, 0, 0 }, { "past the umask by mkdir", umasked, 1, 0 }, { "past the umask by mknod", umasked, 2, 0 },
+        { "past the umask by creat", umasked, 3, 0 }, { "past the umask by openat2", umasked, 4, 0 }, { "past the umask by O_TMPFILE", umasked, 5, 0 },
+        { "a raw socket for TCP", raw_socket, 0, 0 }, { "a raw socket", raw_socket, 1, 0 }, { "a raw socket of IPv6", raw_socket, 2, 0 },
+        { "a packet socket", raw_socket, 3, 0 }, { "an old packet socket", raw_socket, 4, 0 }, { "a raw socket for ICMP", raw_socket, 5, 0 },
+        { "a socket for echo requests", echo_socket, 0, 0 }, { "a socket of somebody else's", socket_owner, 0, 0 },
         { "more inotify instances than a user may have", inotify_limit, 0, 0 },
         { "a directory that was left", leftover, 0, 0 },
         { "a directory that was left for the root", leftover, 1, 0 },

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/fsuid.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -87,6 +88,48 @@ static void dropped_ids(const struct attack *attack) {
         try_as_user();
 }
 
+/* Capabilities that are kept, but not in effect. */
+static void kept_capabilities(const struct attack *attack) {
+        be_known();
+        MUST(prctl(PR_SET_KEEPCAPS, 1));
+        MUST(setgroups(0, NULL));
+        MUST(setresgid(USER, USER, USER));
+        MUST(setresuid(USER, USER, USER));
+        if (attack->which == 1)
+                set_capabilities(1u << CAP_NET_RAW, 1u << CAP_NET_RAW);
+        if (attack->which == 2)
+                set_capabilities(1u << CAP_FOWNER, 1u << CAP_FOWNER | 1u << CAP_DAC_OVERRIDE);
+        REFUSED(open("root-only", O_RDONLY));
+        REFUSED(stat("private/open", &(struct stat){ 0 }));
+        REFUSED(open("strangers", O_RDONLY));
+        REFUSED(chown("root-only", 1, 1));
+}
+
+static void take_all_instances(void) {
+        MUST(setresgid(USER, USER, USER));
+        MUST(setresuid(USER, USER, USER));
+        while (inotify_init1(0) >= 0)
+                ;
+        signal(SIGALRM, SIG_DFL);
+        alarm(5);
+        pause();
+}
+
+/* What a user uses up is that user's. */
+static void others_instances(const struct attack *attack) {
+        pid_t pid;
+
+        (void) attack;
+        be_known();
+        pid = (pid_t) MUST(fork());
+        if (pid == 0)
+                take_all_instances();
+        pause_ms(300);
+        if (inotify_init1(IN_CLOEXEC) < 0)
+                gained("root's are used up");
+        kill(pid, SIGKILL);
+}
+
 static void dropped_and_forth(const struct attack *attack) {
         (void) attack;
         be_known();
@@ -149,9 +192,26 @@ static void drop_bounds(void) {
                 prctl(PR_CAPBSET_DROP, capability);
 }
 
+/* Our program as somebody's, with his rights for whoever executes it. */
+static void make_setuid_program(uid_t user) {
+        char data[65536];
+        int from = (int) MUST(open(own_program, O_RDONLY | O_CLOEXEC)), to = (int) MUST(open("setuid", O_WRONLY | O_CREAT | O_CLOEXEC, 0700));
+        ssize_t n;
+
+        while ((n = MUST(read(from, data, sizeof(data)))) > 0)
+                MUST(write(to, data, (size_t) n));
+        close(from);
+        close(to);
+        MUST(chown("setuid", user, user));
+        MUST(chmod("setuid", 06755));
+        snprintf(own_program, sizeof(own_program), "./setuid");
+}
+
 static void by_exec(const struct attack *attack) {
         be_known();
         switch (attack->which) {
+        case 4: make_setuid_program(USER); break;
+        case 5: make_setuid_program(3); MUST(setgroups(0, NULL)); break;
         case 0: drop_bounds(); break;
         case 1: MUST(prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED)); break;
         case 2: MUST(syscall(SYS_setresuid, USER, USER, USER)); break;
@@ -414,6 +474,12 @@ static const struct attack attacks[] = {
         { "between users", dropped_and_forth, 0, 0 },
         { "after capset of the effective set", dropped_capabilities, 0, 0 },
         { "after capset of all sets", dropped_capabilities, 1, 0 },
+        { "with capabilities that are kept", kept_capabilities, 0, 0 },
+        { "with another capability", kept_capabilities, 1, 0 },
+        { "with a capability that is not in effect", kept_capabilities, 2, 0 },
+        { "root's inotify instances", others_instances, 0, 0 },
+        { "after exec of a user's setuid program", by_exec, 4, 0 },
+        { "after exec of another user's setuid program", by_exec, 5, 0 },
         { "after setgroups", dropped_groups, 0, 0 },
         { "after setgroups of a thread", dropped_groups, 1, 0 },
         { "after exec with a smaller bounding set", by_exec, 0, 0 },

@@ -198,7 +198,53 @@ static void device_link(const struct attack *attack) {
         }
 }
 
+/* Calls through what only those may pass who may look at the process. */
+static void through_link(const struct attack *attack) {
+        static const char *const places[] = { "root", "cwd", "task/%d/root", "task/%d/cwd", "map_files/../root" };
+        pid_t pid = somebody(attack->how ? "keeper" : "forwarder");
+        char below[64], path[160];
+        struct stat status;
+        long result = -1;
+
+        if (!pid)
+                skip("it does not run");
+        link_to_proc();
+        make_file("mine", 0600, "text");
+        for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+                snprintf(below, sizeof(below), places[i], pid);
+#pragma GCC diagnostic pop
+                snprintf(path, sizeof(path), "p/%d/%s/tmp", pid, below);
+                switch (attack->which) {
+                case 0: result = stat(path, &status); break;
+                case 1: result = lstat(path, &status); break;
+                case 2: result = access(path, F_OK); break;
+                case 3: result = statfs(path, (struct statfs *) text); break;
+                case 4: result = open(path, O_RDONLY | O_DIRECTORY); break;
+                case 5: result = open(path, O_PATH); break;
+                case 6: strcat(path, "/taken"); result = mkdir(path, 0777); break;
+                case 7: strcat(path, "/taken"); result = symlink("x", path); break;
+                case 8: strcat(path, "/taken"); result = mknod(path, S_IFREG | 0666, 0); break;
+                case 9: strcat(path, "/taken"); result = link("mine", path); break;
+                case 10: strcat(path, "/taken"); result = rename("mine", path); break;
+                case 11: strcat(path, "/taken"); result = creat(path, 0666); break;
+                case 12: result = syscall(SYS_statx, AT_FDCWD, path, 0, 0x7ff, text); break;
+                case 13: result = syscall(SYS_listxattr, path, text, sizeof(text)); break;
+                case 14: result = open(path, O_TMPFILE | O_RDWR, 0600); break;
+                case 15: result = chdir(path); break;
+                }
+                if (result >= 0)
+                        gained("%s", path);
+        }
+}
+
+#define THROUGH(call, which) { call " through the forwarder's links", through_link, which, 0 }, { call " through the keeper's links", through_link, which, 1 }
+
 static const struct attack attacks[] = {
+        THROUGH("stat", 0), THROUGH("lstat", 1), THROUGH("access", 2), THROUGH("statfs", 3), THROUGH("open", 4), THROUGH("O_PATH", 5),
+        THROUGH("mkdir", 6), THROUGH("symlink", 7), THROUGH("mknod", 8), THROUGH("link", 9), THROUGH("rename", 10), THROUGH("creat", 11),
+        THROUGH("statx", 12), THROUGH("listxattr", 13), THROUGH("O_TMPFILE", 14), THROUGH("chdir", 15),
         { "/proc/self is us", self_is_other, 0, 0 },
         { "/proc/thread-self is us", thread_self_is_other, 0, 0 },
         { "/proc/self/exe is ours", program_of_self, 0, 0 },

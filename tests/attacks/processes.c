@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 static const char *const names[] = { "keeper", "forwarder", "sidecar", "root", "other" };
@@ -102,6 +103,37 @@ static void disturb(const struct attack *attack) {
         REFUSED(act(attack->which, pid));
 }
 
+/* The process that works for us behind our connection: what root left in it is not for us. */
+static pid_t find_agent(void) {
+        int fd = connect_to(in_state("sidecar.sock", false), SOCK_STREAM);
+        static const char request[] = "POST /v1/syscalls HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\n{\"calls\":[{\"call\":\"getpid\"}]}";
+        char path[64], name[32], answer[1024];
+        DIR *processes;
+        pid_t found = 0;
+
+        if (fd < 0)
+                skip("cannot connect");
+        MUST(send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL));
+        if (MUST(recv(fd, answer, sizeof(answer), 0)) == 0)
+                skip("no answer");
+        processes = opendir("/proc");
+        for (struct dirent *entry; (entry = readdir(processes));) {
+                snprintf(path, sizeof(path), "/proc/%.20s/comm", entry->d_name);
+                if (atoi(entry->d_name) > 0 && read_file(path, name, sizeof(name)) > 0 && !strncmp(name, "nodeos-agent", 12))
+                        found = atoi(entry->d_name);
+        }
+        closedir(processes);
+        return found;
+}
+
+static void into_agent(const struct attack *attack) {
+        pid_t pid = find_agent();
+
+        if (!pid)
+                skip("it does not run");
+        REFUSED(act(attack->which, pid));
+}
+
 static void own_group(const struct attack *attack) {
         (void) attack;
         REFUSED(setpgid(somebody("forwarder"), getpgrp()));
@@ -117,8 +149,13 @@ static const char *const acts[] = {
 
 enum { ACTS = sizeof(acts) / sizeof(*acts), TARGETS = 4 };
 
-static struct attack attacks[ACTS * TARGETS + 1];
-static char titles[ACTS * TARGETS][64];
+/* What looks into a process or changes its memory; to end it is fine, as it is of our user. */
+static const int looks[] = { 6, 7, 8, 9, 10, 11, 12, 13, 28, 29, 22, 25 };
+
+enum { LOOKS = sizeof(looks) / sizeof(*looks) };
+
+static struct attack attacks[ACTS * TARGETS + LOOKS + 1];
+static char titles[ACTS * TARGETS + LOOKS][64];
 
 struct family processes_family = { "processes", 0, attacks };
 
@@ -130,5 +167,11 @@ __attribute__((constructor)) static void list(void) {
                         snprintf(titles[at], sizeof(titles[at]), "%s of the %s", acts[which], names[how]);
                         attacks[at] = (struct attack){ titles[at], disturb, which, how };
                 }
+        for (int i = 0; i < LOOKS; i++) {
+                size_t at = processes_family.count++;
+
+                snprintf(titles[at], sizeof(titles[at]), "%s of our agent", acts[looks[i]]);
+                attacks[at] = (struct attack){ titles[at], into_agent, looks[i], 0 };
+        }
         attacks[processes_family.count++] = (struct attack){ "the process group of the keeper", own_group, 0, 0 };
 }

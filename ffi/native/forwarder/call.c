@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -60,6 +61,21 @@ static bool changes_by_opening(const struct call *call) {
         return call->row->flags & NODEOS_ROW_OPENS && open_changes(call);
 }
 
+/* Whether a call on a path does no more than ask, and who lacks a right for that is told EACCES, and nothing else. */
+static bool only_asks(const struct call *call) {
+        const struct nodeos_row *row = call->row;
+
+        if (row->flags & (NODEOS_ROW_OPENS | NODEOS_ROW_CREATES) || !(row->flags & NODEOS_ROW_REPEATABLE) ||
+            !memchr(row->kinds, NODEOS_ARGUMENT_PATH, sizeof(row->kinds)))
+                return false;
+#ifdef SYS_readlink
+        if (call->number == SYS_readlink)
+                return true;
+#endif
+        return row->flags & NODEOS_ROW_ACCESS || call->number == SYS_readlinkat ||
+               memchr(row->kinds, NODEOS_ARGUMENT_OUT, sizeof(row->kinds));
+}
+
 /* Everything that happens before: who calls, with what. Returns a step. */
 static int prepare(struct worker *worker, struct call *call, struct caller **ret_caller) {
         uint32_t flags = call->row->flags;
@@ -67,6 +83,7 @@ static int prepare(struct worker *worker, struct call *call, struct caller **ret
 
         if (!is_forwardable(call) || become_reader(worker) != STEP_ON)
                 return STEP_BACK;
+        call->is_plain = only_asks(call);
         step = arguments_read(worker, call);
         if (step == STEP_ON && flags & NODEOS_ROW_OPENS)
                 step = open_prepare(call);
@@ -134,9 +151,10 @@ static bool is_impersonal(const struct nodeos_row *row) {
 
 /* Executes as the caller. Returns a step.
  *
- * A plain open may be done with the right to read callers, which is then there for the next call: through /proc alone it could
- * lead further, magic links are refused, and what lies in /proc is not given (open.c). That leaves errors, which might tell
- * what the caller could not find out: with one, everything is done once more with the caller's rights only. */
+ * What is plain may be done with the right to read callers, which is then there for the next call: it is a right in /proc
+ * alone, magic links are refused, and what lies in /proc goes back to the caller (open.c, walk.c). That leaves errors, which
+ * might tell what the caller could not find out: with one, everything is done once more with the caller's rights only. That
+ * nothing is there can at most tell that a process is, which kill tells everybody. */
 static int execute_as(struct worker *worker, struct call *call, const struct identity *identity, int64_t *ret_result) {
         int step = become_caller(worker, identity, execute_asks_for_real_user(call), call->is_plain);
         uint64_t effective = worker->skin.effective;
@@ -145,7 +163,7 @@ static int execute_as(struct worker *worker, struct call *call, const struct ide
                 return step;
         journal_state(worker, NODEOS_JOURNAL_RUNNING);
         step = execute(worker, call, ret_result);
-        if (step != STEP_ON || *ret_result >= 0 || !call->is_plain)
+        if (step != STEP_ON || *ret_result >= 0 || *ret_result == -ENOENT || !call->is_plain)
                 return step;
         step = become_caller(worker, identity, execute_asks_for_real_user(call), false);
         return step == STEP_ON && worker->skin.effective != effective ? execute(worker, call, ret_result) : step;
@@ -163,7 +181,7 @@ int call_execute(struct worker *worker, struct call *call, int64_t *ret_result) 
         step = prepare(worker, call, &caller);
         moved = call->cwd >= 0;
 
-        /* Was it the caller that we have read? A plain open changes nothing, and its descriptor is given to nobody else. */
+        /* Was it the caller that we have read? What is plain changes nothing, and nobody else gets what comes of it. */
         if (step == STEP_ON && !call->is_plain && !call_is_valid(worker, call))
                 step = STEP_GONE;
         if (step == STEP_ON && !call->is_plain && call->row->flags & NODEOS_ROW_CREATES)

@@ -8,8 +8,8 @@
  *   dead, so a thread number that is used again never meets the rights of its predecessor.
  * - all capability sets by capget: programs with file capabilities, a smaller bounding set that takes effect at exec,
  *   ambient capabilities and set*id all show here, without any call of theirs having been seen. Who has none, and cannot
- *   get any because it has given up new privileges, is not asked. Nor is who had none, for a plain open: should it have
- *   some by now, it is refused what it may do, and then does it itself.
+ *   get any because it has given up new privileges, is not asked. Nor is who had none, for what is plain (call.c): should
+ *   it have some by now, it is refused what it may do, and then does it itself.
  * - groups show in neither. Only setgroups changes them, and a new user namespace what they mean: calls with the traits
  *   "identity" and "namespace", which the filter has to send us. Before such a call continues, the epoch ends: everything
  *   known under its filter is read anew at each caller's next call. The caller itself cannot call before its change is

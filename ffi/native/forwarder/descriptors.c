@@ -45,6 +45,9 @@ bool is_personal_path(const char *path) {
         if (*path != '/')
                 return false;
         start_of(path, start, sizeof(start));
+        /* Most are neither below /proc nor below /dev. */
+        if (start[1] != 'p' && start[1] != 'd')
+                return false;
         if (!strncmp(start, "/proc", 5) && (!start[5] || start[5] == '/'))
                 return true;
         for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)

@@ -134,7 +134,7 @@ struct call {
         const struct nodeos_row *row;
         bool is_read;  /* arguments_read was here */
         bool is_file;  /* it has opened what was a regular file before */
-        bool is_plain; /* it opens, and neither makes nor changes anything by that: open_prepare says so */
+        bool is_plain; /* it opens or asks for what is there, and neither makes nor changes anything by that */
         bool has_room; /* there is something to write back */
         struct argument arguments[6];
         int taken[6]; /* descriptors of the caller's, -1: none */
