@@ -70,7 +70,8 @@ enum nodeos_row_flag {
         NODEOS_ROW_REPEATABLE = 64, /* executed twice it does no harm; of calls that open, the flags decide (open.c) */
         NODEOS_ROW_NAMESPACE = 128, /* may give the caller another root: goes back to it, which is watched from then on */
         NODEOS_ROW_IDENTITY = 256,  /* may give the caller other groups or capabilities: the same */
-        NODEOS_ROW_FORWARDABLE = 512 /* may be executed for its caller at all */
+        NODEOS_ROW_FORWARDABLE = 512, /* may be executed for its caller at all */
+        NODEOS_ROW_WATCHES = 1024    /* its caller sees afterwards who does what to files: all goes back from then on */
 };
 
 /* How a call is executed for somebody else. */

@@ -120,6 +120,7 @@ export const rowFlags: Readonly<Record<Exclude<Trait, "neverNotified">, number>>
   namespace: 128,
   identity: 256,
   forwardable: 512,
+  watches: 1024,
 };
 
 /** `enum nodeos_action`; to the forwarder, `inject` is `forward`. */

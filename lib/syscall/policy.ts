@@ -61,7 +61,8 @@ export function resolvePolicy(wish: SyscallWish, architecture: Architecture): Po
  */
 function watched(rules: readonly Rule[]): readonly Rule[] {
   if (!rules.some(mayExecute)) return rules;
-  const isWatched = (call: Call) => (has(call, "identity") || has(call, "namespace")) && reasonInFilter(call) === null;
+  const traits = ["identity", "namespace", "watches"] as const;
+  const isWatched = (call: Call) => traits.some((trait) => has(call, trait)) && reasonInFilter(call) === null;
   return rules.map((rule) => {
     if (confinesCallerOnly(rule.call)) return { call: rule.call, action: "deny", errno: noSuchCall, notified: false };
     return isWatched(rule.call) ? { ...rule, notified: true } : rule;

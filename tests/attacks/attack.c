@@ -5,6 +5,7 @@
 #include <ftw.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -181,22 +182,17 @@ _Noreturn static void run_attempt(const struct attack *attack, const char *direc
 
 /* Ends what an attempt left, and takes its status. */
 static int collect(pid_t pid) {
-        int status = 0, waited = 0;
+        struct pollfd ended = { .fd = (int) syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
+        bool hangs = poll(&ended, 1, PATIENCE_SECONDS * 1000) == 0;
+        int status = 0;
 
-        for (int i = 0; i < PATIENCE_SECONDS * 200 && waited == 0; i++) {
-                waited = waitpid(pid, &status, WNOHANG);
-                if (waited == 0)
-                        pause_ms(i < 20 ? 1 : 5);
-        }
+        close(ended.fd);
         kill(-pid, SIGKILL);
-        if (waited == 0) {
-                waitpid(pid, &status, 0);
-                return -1;
-        }
+        waitpid(pid, &status, 0);
         /* Children of the attempt become ours. */
         while (waitpid(-pid, NULL, 0) > 0)
                 ;
-        return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        return hangs ? -1 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 static void report(const struct family *family, const struct attack *attack, int status) {

@@ -74,7 +74,6 @@ static void must_refuse(int status) {
                 gained("the service failed: %d %.200s", status, words());
         if (strstr(words(), "\"value\":") && !strstr(words(), "\"value\":-"))
                 gained("%.200s", words());
-        must_answer();
 }
 
 /* --- calls that are nobody's business ------------------------------------------------------------------------------------- */
@@ -116,6 +115,7 @@ static void forbidden_call(const struct attack *attack) {
         snprintf(one, sizeof(one), format, pid, pid);
 #pragma GCC diagnostic pop
         must_refuse(ask_calls(one));
+        must_answer();
 }
 
 /* --- descriptors and integers ------------------------------------------------------------------------------------------------ */
@@ -149,6 +149,7 @@ static void foreign_descriptor(const struct attack *attack) {
                         continue;
                 must_refuse(ask_calls(one));
         }
+        must_answer();
 }
 
 /* --- JSON ----------------------------------------------------------------------------------------------------------------------- */

@@ -159,6 +159,31 @@ static void by_http(const struct attack *attack) {
                 gained("%.200s", body_of_answer());
 }
 
+/* --- what belongs to the agent ----------------------------------------------------------------------------------------------- */
+
+static const char *const parts[] = {
+        "/proc/self/mem", "/proc/self/environ", "/proc/self/maps", "/proc/self/auxv", "/proc/self/syscall", "/proc/self/stack",
+        "/proc/self/pagemap", "/proc/self/fd/1024", "/proc/self/fd/1025", "/proc/self/fd/1026", "/dev/fd/1025", "/proc/thread-self/fd/1025",
+        "/proc/self/task/../fd/1025", "/proc/self/io", "/proc/self/personality", "/proc/self/root/proc/self/mem", "/proc/self/cwd/../../proc/self/mem",
+};
+
+enum { PARTS = sizeof(parts) / sizeof(*parts) };
+
+/* It was root's: of what is left of that, it shows us nothing. */
+static void part_of_agent(const struct attack *attack) {
+        char body[512];
+
+        if (!is_forwarded())
+                return;
+        for (int flags = 0; flags < 3; flags++) {
+                sprintf(body, "{\"calls\":[{\"call\":\"open\",\"args\":[\"%s\",%d,0]}]}", parts[attack->which], flags);
+                if (ask(body) != 200)
+                        skip("%.200s", body_of_answer());
+                if (was_done())
+                        gained("%s was opened with flags %d", parts[attack->which], flags);
+        }
+}
+
 /* --- the same on what is ours --------------------------------------------------------------------------------------------- */
 
 static void own_by_http(const struct attack *attack) {
@@ -178,10 +203,10 @@ static void own_by_http(const struct attack *attack) {
                 gained("%.200s", body_of_answer());
 }
 
-static struct attack attacks[REQUESTS], controls[REQUESTS];
+static struct attack attacks[REQUESTS + PARTS], controls[REQUESTS];
 static char names[REQUESTS][64];
 
-struct family http_family = { "http", REQUESTS, attacks }, http_controls_family = { "controls over http", REQUESTS, controls };
+struct family http_family = { "http", REQUESTS + PARTS, attacks }, http_controls_family = { "controls over http", REQUESTS, controls };
 
 __attribute__((constructor)) static void list(void) {
         for (int i = 0; i < REQUESTS; i++) {
@@ -189,4 +214,6 @@ __attribute__((constructor)) static void list(void) {
                 attacks[i] = (struct attack){ names[i], by_http, i, 0 };
                 controls[i] = (struct attack){ names[i], own_by_http, i, 0 };
         }
+        for (int i = 0; i < PARTS; i++)
+                attacks[REQUESTS + i] = (struct attack){ parts[i], part_of_agent, i, 0 };
 }

@@ -106,7 +106,7 @@ static void disturb(const struct attack *attack) {
 /* The process that works for us behind our connection: what root left in it is not for us. */
 static pid_t find_agent(void) {
         int fd = connect_to(in_state("sidecar.sock", false), SOCK_STREAM);
-        static const char request[] = "POST /v1/syscalls HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\n{\"calls\":[{\"call\":\"getpid\"}]}";
+        static const char request[] = "POST /v1/syscalls HTTP/1.1\r\nHost: x\r\nContent-Length: 29\r\n\r\n{\"calls\":[{\"call\":\"getpid\"}]}";
         char path[64], name[32], answer[1024];
         DIR *processes;
         pid_t found = 0;

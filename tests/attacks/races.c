@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 
 /* Natively it is short: the kernel is not on trial. */
-#define RACE_MS (is_forwarded() ? 120 : 40)
+#define RACE_MS (is_forwarded() ? 100 : 25)
 
 static char path[2][600];
 static char *shared;         /* what a call points to */

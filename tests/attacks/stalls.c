@@ -3,7 +3,9 @@
 #include "attack.h"
 
 #include <dirent.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -91,6 +93,49 @@ static void leases(const struct attack *attack) {
         signal(SIGIO, SIG_IGN);
         MUST(fcntl(fd, F_SETLEASE, F_RDLCK));
         crowd(600, attack->which ? truncate_leased : open_leased);
+        others_go_on();
+}
+
+/* Memory that somebody would have to bring, and nobody does. */
+static char *absent;
+
+static void make_absent_memory(void) {
+        struct uffdio_api api = { .api = UFFD_API };
+        struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+        int fd = (int) syscall(SYS_userfaultfd, O_CLOEXEC);
+
+        if (fd < 0)
+                skip("it needs root");
+        MUST(ioctl(fd, UFFDIO_API, &api));
+        absent = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        range.range.start = (uintptr_t) absent;
+        range.range.len = 1 << 20;
+        MUST(ioctl(fd, UFFDIO_REGISTER, &range));
+}
+
+static void *open_absent(void *argument) {
+        (void) argument;
+        close(open(absent, O_RDONLY));
+        return NULL;
+}
+
+static void *stat_to_absent(void *argument) {
+        (void) argument;
+        stat("/", (struct stat *) (void *) (absent + 4096));
+        return NULL;
+}
+
+static void absent_memory(const struct attack *attack) {
+        pthread_attr_t small;
+        pthread_t thread;
+
+        make_absent_memory();
+        pthread_attr_init(&small);
+        pthread_attr_setstacksize(&small, 32768);
+        for (int i = 0; i < 600; i++)
+                if (pthread_create(&thread, &small, attack->which ? stat_to_absent : open_absent, NULL))
+                        break;
+        pause_ms(500);
         others_go_on();
 }
 
@@ -242,6 +287,8 @@ static const struct attack attacks[] = {
         { "files with leases, opened", leases, 0, 0 },
         { "files with leases, cut", leases, 1, 0 },
         { "FIFOs in the place of files", swapped_fifos, 0, 0 },
+        { "paths in memory that does not come", absent_memory, 0, 0 },
+        { "room in memory that does not come", absent_memory, 1, 0 },
         { "50 processes in calls", crowd_of_calls, 50, 0 },
         { "200 processes in calls", crowd_of_calls, 200, 0 },
         { "500 threads in calls", many_threads, 500, 0 },

@@ -22,5 +22,6 @@ export async function benchForward(): Promise<Group[]> {
   for (const place of places) groups.push(await benchLaunching(bench, place));
   for (const place of places) groups.push(await benchHttp(bench, place));
   for (const place of [...others, same]) groups.push(await benchPrograms(bench, place));
+  for (const place of others) groups.push(await benchPrograms(bench, place, spinUs));
   return groups;
 }

@@ -1,5 +1,5 @@
 /**
- * Benchmarks beside their rivals: `deno task bench [forward|launch|noise|plan...] [--out FILE]`.
+ * Benchmarks beside their rivals: `deno task bench [forward|launch|noise|plan...] [--json] [--out FILE]`.
  *
  * @module
  */
@@ -20,7 +20,10 @@ const benches: Readonly<Record<string, () => Group[] | Promise<Group[]>>> = {
   plan: benchPlan,
 };
 
-const { values, positionals } = parseArgs({ options: { out: { type: "string" } }, allowPositionals: true });
+const { values, positionals } = parseArgs({
+  options: { json: { type: "boolean", default: false }, out: { type: "string" } },
+  allowPositionals: true,
+});
 const names = positionals.length > 0 ? positionals : Object.keys(benches);
 const unknown = names.find((name) => !(name in benches));
 if (unknown !== undefined) {
@@ -37,14 +40,18 @@ const machine = {
   loadAverage: kernel.read("/proc/loadavg").split(" ")[0],
   date: new Date().toISOString().slice(0, 10),
 };
-console.log(
+/** Words are for people only. */
+const say = values.json ? () => {} : console.log;
+say(
   `${machine.cpu}, ${machine.cpuCount} CPUs, Linux ${machine.kernel}, Deno ${machine.deno}, load ${machine.loadAverage}, ${machine.date}\n`,
 );
 const groups: Group[] = [];
 for (const name of names) {
   for (const group of await benches[name]()) {
     groups.push(group);
-    console.log(`${describe(group)}\n`);
+    say(`${describe(group)}\n`);
   }
 }
-if (values.out !== undefined) Deno.writeTextFileSync(values.out, `${JSON.stringify({ machine, groups }, null, 2)}\n`);
+const document = JSON.stringify({ machine, groups }, null, 2);
+if (values.json) console.log(document);
+if (values.out !== undefined) Deno.writeTextFileSync(values.out, `${document}\n`);

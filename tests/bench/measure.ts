@@ -17,7 +17,9 @@ export interface Group {
   readonly series: readonly Series[];
   /** What the reader has to know, or why a rival is missing. */
   readonly notes: readonly string[];
-  /** Their table, where it is about more than the times of `series`. */
+  /** What was compared, in figures, where it is about more than the times of `series`. */
+  readonly figures?: readonly Readonly<Record<string, unknown>>[];
+  /** Their table, likewise. */
   readonly table?: string;
 }
 

@@ -11,10 +11,12 @@ const trapPrograms = [
 ];
 /** What they are about is refused by `cnk`. */
 const aboutRights = ["capabilities", "identity", "roots"];
+/** Runs alone: when it watches, nothing that runs beside it is forwarded any more. */
+const watching = "watching";
 /** Generated calls, by seed: as root, and as another user. */
 const generatedByRoot = ["generated 1 500", "generated 2 500", "generated 3 500"];
 const generatedByUser = ["generated 4 500 1000", "generated 5 500 1000", "generated 6 500 1000"];
-const all = [...trapPrograms, ...generatedByRoot, ...generatedByUser];
+const together = [...trapPrograms, ...generatedByRoot, ...generatedByUser];
 
 /** Runs each program in an empty directory, and says which one it is. */
 const script = [
@@ -28,7 +30,7 @@ class Programs implements Disposable {
 
   /** Compiles them; `helper-static` is dynamic where the C library cannot be linked statically. */
   constructor() {
-    for (const name of trapPrograms) this.#compile(name, [`${name}.c`, "trap.c"]);
+    for (const name of [...trapPrograms, watching]) this.#compile(name, [`${name}.c`, "trap.c"]);
     this.#compile("generated", ["generated.c", "generated_arguments.c"]);
     this.#compile("helper", ["helper.c"]);
     if (!this.#tryCompile("helper-static", ["helper.c"], ["-static"]).success) this.#compile("helper-static", ["helper.c"]);
@@ -73,13 +75,13 @@ interface Way {
 }
 
 const ways: readonly Way[] = [
-  { name: "with @path forwarded", syscalls: { profile: "full", forward: ["@path"] }, runs: all },
-  { name: "with @path, @fd and @data forwarded", syscalls: { profile: "full", forward: ["@path", "@fd", "@data"] }, runs: all },
-  { name: "under cnk", syscalls: "cnk", runs: all.filter((run) => !aboutRights.includes(run) && !generatedByUser.includes(run)) },
+  { name: "with @path forwarded", syscalls: { profile: "full", forward: ["@path"] }, runs: together },
+  { name: "with @path, @fd and @data forwarded", syscalls: { profile: "full", forward: ["@path", "@fd", "@data"] }, runs: together },
+  { name: "under cnk", syscalls: "cnk", runs: together.filter((run) => !aboutRights.includes(run) && !generatedByUser.includes(run)) },
 ];
 
 async function runNatively(programs: Programs): Promise<Output> {
-  const [program, ...args] = programs.command(all);
+  const [program, ...args] = programs.command([...together, watching]);
   const { stdout } = await new Deno.Command(program, { args, stdin: "null", stdout: "piped", stderr: "inherit" }).output();
   return read(new TextDecoder().decode(stdout));
 }
@@ -88,11 +90,15 @@ async function runForwarded(programs: Programs, { syscalls, runs }: Way): Promis
   const state = new ForwardState();
   try {
     await state.up("traps", { syscalls });
-    const { code, stdout, stderr } = await state.nodeos(["exec", "traps", "--", ...programs.command(runs)]);
-    assert.equal(code, 0, stderr);
+    let output = "";
+    for (const some of [runs, [watching]]) {
+      const { code, stdout, stderr } = await state.nodeos(["exec", "traps", "--", ...programs.command(some)]);
+      assert.equal(code, 0, stderr);
+      output += stdout;
+    }
     const forwarded = Object.values(state.counters("traps")).reduce((sum, counter) => sum + counter.forwarded, 0);
     assert.ok(forwarded > 10_000, `its calls were forwarded: ${forwarded}`);
-    return read(stdout);
+    return read(output);
   } finally {
     await state[Symbol.asyncDispose]();
   }
@@ -122,13 +128,13 @@ Deno.test({
     using programs = new Programs();
     const native = await runNatively(programs);
     await t.step("natively no trap snaps", () => {
-      const lines = trapPrograms.flatMap((name) => native.get(name) ?? []);
+      const lines = [...trapPrograms, watching].flatMap((name) => native.get(name) ?? []);
       assert.deepEqual(lines.filter((line) => !/^(?:ok|skip) /.test(line) && !isAboutFilter(line) && line !== "ended 1"), []);
       assert.ok(lines.length > 150);
     });
     for (const way of ways) {
       const forwarded = await runForwarded(programs, way);
-      for (const run of way.runs) {
+      for (const run of [...way.runs, watching]) {
         await t.step(`${way.name}: ${run}`, () => {
           const found = forwarded.get(run)!;
           const expected = expectedOf(native.get(run)!.filter((line) => line !== "ended 1"), found);

@@ -1,6 +1,6 @@
 /**
  * Runs one program with system calls forwarded, without a container: `deno run -A tests/suites/forwarded.ts SYSCALLS --
- * PROGRAM...`, where SYSCALLS is as for `nodeos run`. For looking at one entry of a suite while the CPUs are taken.
+ * PROGRAM...`, where SYSCALLS is as for `nodeos run`; `@path=switchable` besides lets calls through that could be switched.
  *
  * @module
  */
@@ -14,8 +14,11 @@ import { resolvePolicy } from "../../lib/syscall/policy.ts";
 
 /** Runs a program under a profile and switches; its exit status. Calls that went back are named when asked. */
 async function runForwarded(wish: string, argv: readonly string[], counts: boolean): Promise<number> {
-  const [profile, ...switches] = wish.split(",");
-  const policy = resolvePolicy({ profile, switches }, hostArchitecture()!);
+  const [profile, ...words] = wish.split(",");
+  const isSwitchable = (word: string) => word.endsWith("=switchable");
+  const switchable = words.filter(isSwitchable).map((word) => word.split("=")[0]);
+  const switches = words.filter((word) => !isSwitchable(word));
+  const policy = resolvePolicy({ profile, switches, switchable }, hostArchitecture()!);
   const directory = Deno.makeTempDirSync({ prefix: "nodeos-forwarded-" });
   try {
     await startKeeper({ directory: `${directory}/seat`, board: encodeBoard(policy) });

@@ -1,4 +1,4 @@
-/** Entries of the Linux Test Project that change the whole machine, and what they would do to it. */
+/** Entries of the Linux Test Project that change the whole machine or take it for themselves, and what they do to it. */
 const leftOut: readonly (readonly [names: RegExp, reason: string])[] = [
   [/^acct\d/, "keeps accounts of the processes of the whole machine"],
   [/^(?:adjtimex|clock_adjtime|clock_settime|settimeofday|stime|leapsec)\d/, "sets the clock"],
@@ -19,6 +19,7 @@ const leftOut: readonly (readonly [names: RegExp, reason: string])[] = [
     "changes parameters of the kernel",
   ],
   [/^(?:msgstress01|fork14)$/, "takes as much of the machine as it gets"],
+  [/^(?:bind06|setsockopt06|setsockopt11)$/, "looks for a race in old kernels for minutes, on two CPUs"],
 ];
 
 /** Why an entry is left out, or `null` when it is not. */

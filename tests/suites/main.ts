@@ -1,5 +1,19 @@
 /**
- * Suites that others wrote, natively and with system calls forwarded: `deno run -A tests/suites/main.ts --help`.
+ * Suites that others wrote, natively and with system calls forwarded. They are no part of this checkout, and have to stand
+ * ready somewhere:
+ *
+ * ```sh
+ * export NODEOS_LTP=/opt/ltp               # installed: testcases/bin and runtest/syscalls are there
+ * export NODEOS_PJDFSTEST=/opt/pjdfstest   # built: pjdfstest and tests are there
+ * deno run -A tests/suites/main.ts --help
+ * deno run -A tests/suites/main.ts --record runs.jsonl --output strange   # everything; a second time it goes on
+ * deno run -A tests/suites/main.ts ltp --only '^open' --mode path --json
+ * ```
+ *
+ * An entry is the same when it ends with the same status, and the same numbers of checks passed, failed, broken and skipped.
+ * One that differs is run again and again on both sides. `unstable` varies natively as well. `refused` ends as it does with
+ * the filter alone, when all calls go back to the program: io_uring is refused under every profile, and Landlock wherever
+ * calls may be forwarded. Needs root; one run of everything takes an hour.
  *
  * @module
  */
@@ -9,7 +23,7 @@ import { table } from "../../lib/report/table.ts";
 import { compareEntry, type CompareOptions, type Comparison, runTimes } from "./compare_suite.ts";
 import { ltp } from "./ltp.ts";
 import { type Mode, prefixFor, prefixOfFilter } from "./mode.ts";
-import { type Options, readOptions, suiteVariables, usage } from "./options.ts";
+import { defaultPrefix, type Options, readOptions, suiteVariables, usage } from "./options.ts";
 import { pjdfstest } from "./pjdfstest.ts";
 import { RunRecord } from "./record.ts";
 import { describeComparisons, describeTotal, totalOf } from "./report.ts";
@@ -75,7 +89,11 @@ function forwarding({ prefix, output }: Options, mode: Mode): Pick<CompareOption
     Deno.mkdirSync(output!, { recursive: true });
     Deno.writeTextFileSync(`${output}/${mode}-${name.replaceAll("/", "-")}`, text);
   };
-  return { prefix: prefixFor(mode, prefix), filterPrefix: prefixOfFilter(prefix), ...(output === null ? {} : { onStrange }) };
+  return {
+    prefix: prefixFor(mode, prefix),
+    filterPrefix: prefixOfFilter(mode, defaultPrefix(checkout)),
+    ...(output === null ? {} : { onStrange }),
+  };
 }
 
 async function runNatively(suite: Suite, rounds: number, record: RunRecord, options: CompareOptions, quiet: boolean): Promise<unknown> {

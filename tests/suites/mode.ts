@@ -15,7 +15,7 @@ export function prefixFor(mode: Mode, prefix: readonly string[]): string[] {
   );
 }
 
-/** The same command when nothing is forwarded, and only what no profile allows is refused. */
-export function prefixOfFilter(prefix: readonly string[]): string[] {
-  return prefix.map((word) => word.replaceAll(/,?\{(?:switches|groups)\}/g, ""));
+/** A command of `forwarded.ts` when all that the mode forwards goes back to the program: the filter is the same. */
+export function prefixOfFilter(mode: Mode, prefix: readonly string[]): string[] {
+  return prefix.map((word) => word.replaceAll("{switches}", modes[mode].map((group) => `@${group}=switchable`).join()));
 }

@@ -37,9 +37,12 @@ export interface Options {
 /** The suites, and the variable that names the directory of each. */
 export const suiteVariables: Readonly<Record<string, string>> = { ltp: "NODEOS_LTP", pjdfstest: "NODEOS_PJDFSTEST" };
 
-/** The command of a checkout, with places for the mode. */
+/**
+ * The command of a checkout, with places for the mode. It needs no container: one has fewer CPUs, and the difference that
+ * those make is not the one that we look for.
+ */
 export function defaultPrefix(checkout: string): string[] {
-  return [Deno.execPath(), "run", "-q", "-A", `${checkout}scripts/nodeos.ts`, "run", "--syscalls", "full,{switches}", "--"];
+  return [Deno.execPath(), "run", "-q", "-A", `${checkout}tests/suites/forwarded.ts`, "full,{switches}", "--"];
 }
 
 /** What `--help` prints. */
@@ -50,7 +53,8 @@ differently. NODEOS_LTP names the directory that the Linux Test Project was inst
 pjdfstest was built in; what is not named is skipped.
 
   --prefix WORDS    command that runs a program with calls forwarded; {switches} in it becomes the mode's switches
-                    (@path=forward,@fd=forward), {groups} its groups (path,fd); default: nodeos run of this checkout
+                    (@path=forward,@fd=forward), {groups} its groups (path,fd). Default: forwarded.ts, beside this file;
+                    "nodeos run --syscalls full,{switches} --" runs each entry in a container of its own
   --mode MODE       ${Object.keys(modes).join(" or ")}, may be repeated; default: both
   --native [N]      only run natively, until each entry has run N times; default 1
   --only PATTERN    only entries whose names match this regular expression

@@ -48,8 +48,27 @@ static int hand_back(struct worker *worker, struct call *call) {
         return notify(worker, SECCOMP_IOCTL_NOTIF_SEND, &response) < 0 ? STEP_GONE : STEP_ON;
 }
 
+/* Whether the kernel counts what it makes for the real user, or asks for the effective group (echo requests): those stay root's. */
+static bool is_for_real_user(const struct call *call) {
+        switch (call->number) {
+#ifdef SYS_inotify_init
+        case SYS_inotify_init:
+        case SYS_epoll_create:
+#endif
+        case SYS_inotify_init1:
+        case SYS_epoll_create1:
+                return true;
+        case SYS_socket:
+                return call->given[2] == 1 /* IPPROTO_ICMP */ || call->given[2] == 58 /* IPPROTO_ICMPV6 */;
+        default:
+                return false;
+        }
+}
+
 /* Whether somebody else can execute it at all. */
 static bool is_forwardable(const struct call *call) {
+        if (is_for_real_user(call))
+                return false;
         for (int i = 0; i < 6; i++)
                 if (call->row->kinds[i] >= NODEOS_ARGUMENT_POINTER)
                         return false;

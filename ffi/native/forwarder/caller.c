@@ -21,6 +21,9 @@
  *   all who share it. A clone into a new namespace has a new number, and so is seen for the first time. The capabilities
  *   that a thread has in a user namespace of its own are never taken for ours, because it is foreign first.
  *
+ * Programs that watch files for what is done to them (fanotify) are told which process does it, and tell their own doing from
+ * that of others by it. Once a program under a filter begins to watch, all calls under it go back.
+ *
  * Who is foreign executes its calls itself, for good. A kernel without PIDFD_GET_INFO (before 6.13) gets its status read
  * for every call. */
 #define _GNU_SOURCE
@@ -206,7 +209,7 @@ int caller_find(struct worker *worker, const struct call *call, struct caller **
         int error = -ESRCH;
 
         /* In another tree of process numbers, which we do not see into. */
-        if (call->tid <= 0)
+        if (call->tid <= 0 || atomic_load(&worker->pool->watches))
                 return STEP_BACK;
         caller = place_of(worker, call->tid);
         caller->fresh = false;
@@ -238,6 +241,8 @@ void caller_may_change(struct worker *worker, const struct call *call) {
         struct pool *pool = worker->pool;
         struct caller *caller = NULL;
 
+        if (call->row->flags & NODEOS_ROW_WATCHES)
+                atomic_store(&pool->watches, 1);
         if (call->row->flags & NODEOS_ROW_NAMESPACE)
                 atomic_store(&pool->roots_move, 1);
         if (!(call->row->flags & (NODEOS_ROW_IDENTITY | NODEOS_ROW_NAMESPACE)))

@@ -60,6 +60,7 @@ struct pool {
         /* What is known of callers is good for one epoch: a call that gives one other groups ends it (caller.c). */
         _Atomic uint32_t identity_epoch;
         atomic_int leaders_move; /* a thread beside the leader changed its identity, and may become the leader by exec */
+        atomic_int watches;      /* somebody sees who does what to files, and may expect to see itself: all goes back */
         atomic_int roots_move;   /* somebody may have another root or namespace: look every time */
         _Atomic uint64_t refused[NODEOS_BOARD_CALLS / 64];
         /* The main thread's: what it saw last. */

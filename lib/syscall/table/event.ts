@@ -27,7 +27,7 @@ export const eventCalls: readonly Call[] = [
   events("inotify_init1", [294, 26], "flags", "descriptor repeatable forwardable"),
   events("inotify_add_watch", [254, 27], "fd:fd path:path mask"),
   events("inotify_rm_watch", [255, 28], "fd:fd watch"),
-  events("fanotify_init", [300, 262], "flags eventFlags:openFlags", "descriptor"),
+  events("fanotify_init", [300, 262], "flags eventFlags:openFlags", "descriptor watches"),
   events("fanotify_mark", [301, 263], "fd:fd flags mask at:dirfd path:path"),
 
   ipc("shmget", [29, 194], "key size flags"),

@@ -54,6 +54,7 @@ export const traitNames = [
   "repeatable",
   "namespace",
   "identity",
+  "watches",
   "forwardable",
   "neverNotified",
 ] as const;
@@ -71,6 +72,7 @@ export const traitNames = [
  *   and O_EXCL
  * - `namespace`: may give the caller another root or other namespaces
  * - `identity`: may give the caller other users, groups or capabilities
+ * - `watches`: afterwards its caller sees which process does what to files
  * - `forwardable`: another process may execute it for its caller
  * - `neverNotified`: stays in the filter: who calls it does not expect to be interrupted or to be told ENOSYS, and breaks
  */

@@ -2,8 +2,8 @@
  *
  * client OUT CALL SAMPLES BATCH [PATH]
  *
- * OUT is a file that is there already. CALL is getppid, fsync (of no file) or openat (of PATH). A sample is the time of BATCH
- * calls in nanoseconds; OUT gets them as 32-bit numbers, without those of a warm-up. */
+ * OUT is a file that is there already. CALL is getppid, getsid, fsync (of no file), newfstatat or openat (of PATH). A sample is
+ * the time of BATCH calls in nanoseconds; OUT gets them as 32-bit numbers, without those of a warm-up. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,6 +42,25 @@ static int64_t time_getppid(int batch) {
         return clock_ns() - from;
 }
 
+static int64_t time_getsid(int batch) {
+        int64_t from = clock_ns();
+
+        for (int i = 0; i < batch; i++)
+                if (syscall(SYS_getsid, 0) < 0)
+                        fail("getsid");
+        return clock_ns() - from;
+}
+
+static int64_t time_newfstatat(int batch) {
+        int64_t from = clock_ns();
+        struct stat file;
+
+        for (int i = 0; i < batch; i++)
+                if (syscall(SYS_newfstatat, AT_FDCWD, path, &file, 0) < 0 || !S_ISREG(file.st_mode))
+                        fail(path);
+        return clock_ns() - from;
+}
+
 static int64_t time_fsync(int batch) {
         int64_t from = clock_ns();
 
@@ -65,6 +85,10 @@ static int64_t time_openat(int batch) {
 static int64_t (*find(const char *name))(int) {
         if (!strcmp(name, "getppid"))
                 return time_getppid;
+        if (!strcmp(name, "getsid"))
+                return time_getsid;
+        if (!strcmp(name, "newfstatat"))
+                return time_newfstatat;
         if (!strcmp(name, "fsync"))
                 return time_fsync;
         if (!strcmp(name, "openat"))

@@ -98,6 +98,17 @@ export function groupOf(title: string, comparisons: readonly Comparison[], notes
   });
   return {
     title,
+    figures: comparisons.map((comparison) => ({
+      what: comparison.what,
+      oursNs: quantile(comparison.ours.runsNs, 0.5),
+      rivalNs: quantile(comparison.rival.runsNs, 0.5),
+      ratio: ratioOf(comparison),
+      addedNs: addedNsOf(comparison),
+      bound: comparison.bound,
+      isKept: comparison.bound === undefined ? undefined : keeps(comparison),
+      oursP99Ns: tailNsOf(comparison.ours),
+      rivalP99Ns: tailNsOf(comparison.rival),
+    })),
     series: comparisons.flatMap(({ what, ours, rival }) => [rival, ours].map((way) => ({ ...way, name: `${what}: ${way.name}` }))),
     table: table([{ title: "" }, ...titles.map((title) => ({ title, right: true }))], rows),
     notes,

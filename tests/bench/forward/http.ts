@@ -4,8 +4,8 @@ import type { Group } from "../measure.ts";
 import { compare, groupOf } from "./comparison.ts";
 import { type Bench, type Cpus, isThere, policyHere, startServer } from "./place.ts";
 
-const rounds = 8;
-const requestsPerRun = 3000;
+const rounds = 7;
+const requestsPerRun = 2000;
 const body = JSON.stringify({ calls: [{ call: "geteuid", args: [] }] });
 const answer = '"results":[{"value":0}]';
 

@@ -4,8 +4,10 @@ import { KernelRoot } from "../../../ffi/kernel_root.ts";
 import { parseCpuList } from "../../../lib/kernel/cpulist.ts";
 import { hostArchitecture } from "../../../lib/syscall/arch.ts";
 import { encodeBoard } from "../../../lib/syscall/board.ts";
+import { actionCodes, boardAt, policyBytes, rowFlags, rowLayout } from "../../../lib/syscall/board_layout.ts";
 import { compileFilter } from "../../../lib/syscall/filter.ts";
 import { type Policy, resolvePolicy, type SyscallWish } from "../../../lib/syscall/policy.ts";
+import { callNamed } from "../../../lib/syscall/table.ts";
 import { checkout } from "../../host.ts";
 
 /** Where programs run, and where their calls are executed. */
@@ -46,11 +48,11 @@ export class Bench implements Disposable {
   /** A file that everybody may read. */
   readonly file = `${this.directory}/file`;
 
-  /** Compiles client, rival and HTTP client. */
+  /** Compiles what runs in C: the programs that call, and the rivals. */
   constructor() {
     Deno.chmodSync(this.directory, 0o755);
     Deno.writeTextFileSync(this.file, "read me\n", { mode: 0o644 });
-    for (const name of ["client", "rival", "http_client"]) {
+    for (const name of ["client", "rival", "tracer", "http_client"]) {
       const args = ["-std=c17", "-O2", "-Wall", "-Wextra", "-Werror", "-o", `${this.directory}/${name}`, `${sources}/${name}.c`];
       const { success, stderr } = new Deno.Command("gcc", { args, stdout: "null", stderr: "piped" }).outputSync();
       if (!success) throw new Error(`Cannot compile ${name}.c: ${new TextDecoder().decode(stderr)}`);
@@ -78,16 +80,25 @@ export class Bench implements Disposable {
     return { control, ...server };
   }
 
-  /** Starts a keeper, with a sidecar if there is a program for one; disposing stops both. */
+  /**
+   * Starts a keeper, with a sidecar if there is a program for one; disposing stops both. It executes `impersonal` for programs:
+   * a call without arguments, which in earnest would be answered as if the forwarder had asked for itself.
+   */
   async startKeeper(
     { service }: Cpus,
     policy: Policy,
-    { spinUs, sidecar }: { readonly spinUs?: number; readonly sidecar?: readonly string[] } = {},
+    { spinUs, sidecar, impersonal }: {
+      readonly spinUs?: number;
+      readonly sidecar?: readonly string[];
+      readonly impersonal?: string;
+    } = {},
   ): Promise<AsyncDisposable & { readonly control: string; readonly directory: string; readonly pid: number }> {
     const directory = `${this.directory}/keeper-${service}-${Date.now()}`;
+    const board = encodeBoard(policy, { spinUs });
+    if (impersonal !== undefined) makeForwarded(board, callNamed(impersonal)!.numbers[policy.architecture]!);
     const { pid } = await startKeeper({
       directory,
-      board: encodeBoard(policy, { spinUs }),
+      board,
       cpus: [service],
       sidecar: sidecar && { argv: sidecar, uid: 0, gid: 0 },
     });
@@ -98,6 +109,13 @@ export class Bench implements Disposable {
   [Symbol.dispose](): void {
     Deno.removeSync(this.directory, { recursive: true });
   }
+}
+
+/** Has a board forward a call that no table calls forwardable. */
+function makeForwarded(board: Uint8Array<ArrayBuffer>, number: number): void {
+  const view = new DataView(board.buffer);
+  view.setUint16(boardAt.rows + number * rowLayout.size + rowLayout.offsets.flags, rowFlags.forwardable | rowFlags.repeatable, true);
+  view.setUint32(boardAt.policy + number * policyBytes, actionCodes.forward, true);
 }
 
 /** Runs a program to its end, without its output; it has to succeed. */

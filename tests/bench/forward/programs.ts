@@ -1,33 +1,37 @@
 import type { LaunchRequest } from "../../../ffi/launch.ts";
 import type { Group } from "../measure.ts";
-import { compare, groupOf } from "./comparison.ts";
+import { compare, type Comparison, groupOf } from "./comparison.ts";
 import { type Bench, type Cpus, filterOf, policyHere, run } from "./place.ts";
 
-const rounds = 9;
-const [directoryCount, filesPerDirectory] = [100, 40];
+const rounds = 5;
+const [directoryCount, filesPerDirectory] = [40, 25];
 
-/** Whole programs under lean, beside the same without a filter. */
-export async function benchPrograms(bench: Bench, cpus: Cpus): Promise<Group> {
+/** Whole programs under lean and cnk, beside the same without a filter. */
+export async function benchPrograms(bench: Bench, cpus: Cpus, spinUs = 0): Promise<Group> {
   const tree = makeTree(`${bench.directory}/tree`);
-  const policy = policyHere({ profile: "lean" });
-  await using keeper = await bench.startKeeper(cpus, policy);
-  const { filter } = filterOf(policy, keeper.control);
   const programs: Record<string, readonly string[]> = {
-    [`find, ${directoryCount} directories, ${directoryCount * filesPerDirectory} files, each looked at`]: ["find", tree, "-size", "+1k"],
+    [`find, ${directoryCount * filesPerDirectory} files, each looked at`]: ["find", tree, "-size", "+1k"],
     // To /dev/null itself tar would not read the files.
-    "tar, the same tree": ["sh", "-c", `tar -C ${tree} -cf - . | cat > /dev/null`],
+    "tar, the same": ["sh", "-c", `tar -C ${tree} -cf - . | cat > /dev/null`],
     "python3, start": [pythonPath(), "-c", "import json, re"],
   };
-  const comparisons = Object.entries(programs).flatMap(([what, argv]) => {
-    if (!hasProgram(argv[0])) return [];
-    const request = { argv, cpus: [cpus.program] };
-    const ways = {
-      ours: { name: "under lean", run: once({ ...request, filter }) },
-      rival: { name: "without a filter", run: once(request) },
-    };
-    return [compare(what, ways, rounds)];
-  });
-  return groupOf(`Whole programs under lean, beside the same without a filter, ${cpus.name}`, comparisons, [
+  const comparisons: Comparison[] = [];
+  for (const profile of ["lean", "cnk"]) {
+    const policy = policyHere({ profile });
+    await using keeper = await bench.startKeeper(cpus, policy, { spinUs });
+    const { filter } = filterOf(policy, keeper.control);
+    for (const [what, argv] of Object.entries(programs)) {
+      if (!hasProgram(argv[0])) continue;
+      const request = { argv, cpus: [cpus.program] };
+      const ways = {
+        ours: { name: `under ${profile}`, run: once({ ...request, filter }) },
+        rival: { name: "without a filter", run: once(request) },
+      };
+      comparisons.push(compare(`${what}, under ${profile}`, ways, rounds));
+    }
+  }
+  const spinning = spinUs > 0 ? `, polling ${spinUs} us for the next call` : "";
+  return groupOf(`Whole programs, beside the same without a filter, ${cpus.name}${spinning}`, comparisons, [
     "Each round is one run of each: the 99th percentile is the longest of them.",
   ]);
 }

@@ -4,7 +4,7 @@
  * rival CONTROL
  *
  * Takes listeners at the socket CONTROL as a keeper does (board.h), one after the other, and serves each until its programs
- * have ended. getppid goes back to the caller, fsync and openat are executed here, everything else goes back. */
+ * have ended. getppid, fsync, openat and newfstatat are executed here, everything else goes back. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -25,20 +26,40 @@
 
 enum { PATH_BYTES = 256 };
 
-/* Returns the descriptor that the caller has now, or -errno. */
-static int64_t open_for(int listener, const struct seccomp_notif *call) {
-        const __u64 *given = call->data.args;
-        char path[PATH_BYTES];
-        struct iovec to = { path, sizeof(path) }, from = { (void *) (uintptr_t) given[1], sizeof(path) };
-        struct seccomp_notif_addfd gift = { .id = call->id, .newfd_flags = given[2] & O_CLOEXEC };
+static int read_path(int listener, const struct seccomp_notif *call, char ret_path[PATH_BYTES]) {
+        struct iovec to = { ret_path, PATH_BYTES }, from = { (void *) (uintptr_t) call->data.args[1], PATH_BYTES };
         uint64_t id = call->id;
-        int64_t result;
-        int fd;
 
         if (process_vm_readv((pid_t) call->pid, &to, 1, &from, 1, 0) < 1)
                 return -EFAULT;
-        if (ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) < 0)
+        return ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) < 0 ? -errno : 0;
+}
+
+static int64_t look_for(int listener, const struct seccomp_notif *call) {
+        const __u64 *given = call->data.args;
+        struct stat file;
+        struct iovec from = { &file, sizeof(file) }, to = { (void *) (uintptr_t) given[2], sizeof(file) };
+        uint64_t id = call->id;
+        char path[PATH_BYTES];
+        int error = read_path(listener, call, path);
+
+        if (error)
+                return error;
+        if (syscall(SYS_newfstatat, (int) given[0], path, &file, (int) given[3]) < 0 || ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) < 0)
                 return -errno;
+        return process_vm_writev((pid_t) call->pid, &from, 1, &to, 1, 0) < 0 ? -errno : 0;
+}
+
+/* Returns the descriptor that the caller has now, or -errno. */
+static int64_t open_for(int listener, const struct seccomp_notif *call) {
+        const __u64 *given = call->data.args;
+        struct seccomp_notif_addfd gift = { .id = call->id, .newfd_flags = given[2] & O_CLOEXEC };
+        char path[PATH_BYTES];
+        int64_t result = read_path(listener, call, path);
+        int fd;
+
+        if (result < 0)
+                return result;
         fd = openat((int) given[0], path, (int) given[2] | O_CLOEXEC, (mode_t) given[3]);
         if (fd < 0)
                 return -errno;
@@ -54,6 +75,10 @@ static void answer(int listener, const struct seccomp_notif *call) {
 
         if (call->data.nr == SYS_openat)
                 result = open_for(listener, call);
+        else if (call->data.nr == SYS_newfstatat)
+                result = look_for(listener, call);
+        else if (call->data.nr == SYS_getppid)
+                result = syscall(SYS_getppid);
         else if (call->data.nr == SYS_fsync)
                 result = syscall(SYS_fsync, (int) call->data.args[0]) < 0 ? -errno : 0;
         else

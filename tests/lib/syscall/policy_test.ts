@@ -101,7 +101,7 @@ Deno.test("resolvePolicy() lets calls be switched later, by profile and by wish"
 });
 
 Deno.test("resolvePolicy() watches who the caller is wherever calls may be executed for it", () => {
-  const watched = ["setuid", "setfsuid", "setgroups", "capset", "chroot", "unshare", "setns"];
+  const watched = ["setuid", "setfsuid", "setgroups", "capset", "chroot", "unshare", "setns", "fanotify_init"];
   const isWatched = (...switches: string[]) => new Set(words(resolve("full", ...switches), ...watched));
   assert.deepEqual(isWatched(), new Set(["allow"]));
   assert.deepEqual(isWatched("ptrace=deny"), new Set(["allow"]), "nobody executes it");

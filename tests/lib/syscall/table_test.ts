@@ -119,7 +119,7 @@ Deno.test("structures have a size that fits a row, and nothing else has one", ()
 
 Deno.test("a call is forwardable only if another process can use its arguments, and nothing breaks when it is notified", () => {
   assert.deepEqual(except(forwardable, (call) => !kinds(call).includes("pointer")), []);
-  for (const trait of ["neverNotified", "namespace", "identity"] as const) {
+  for (const trait of ["neverNotified", "namespace", "identity", "watches"] as const) {
     assert.deepEqual(forwardable.filter(has(trait)), [], trait);
   }
 });
@@ -202,5 +202,6 @@ Deno.test("what gives the caller other ids, capabilities, roots or namespaces ca
     new Set(calls.filter(has("identity"))),
     new Set(named("setuid setgid setreuid setregid setresuid setresgid setfsuid setfsgid setgroups capset")),
   );
+  assert.deepEqual(calls.filter(has("watches")), named("fanotify_init"));
   assert.deepEqual(calls.filter(has("namespace")).concat(calls.filter(has("identity"))).filter(has("neverNotified")), []);
 });
