@@ -51,18 +51,24 @@ export class Agent implements Disposable {
    * @returns The whole `struct nodeos_answer_frame` with its data.
    * @throws {SysError} If the agent is gone (`EPIPE`), or the frame is larger than 1 MiB or not as large as it says (`EMSGSIZE`).
    */
-  call(frame: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
-    const answer = this.#waiting === 0 ? this.#call(frame) : this.#last.then(() => this.#call(frame));
+  async call(frame: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+    const answered = this.#waiting === 0 ? this.#begin(frame) : null;
+    if (answered !== null) return answered;
+    const answer = this.#waiting === 0 ? this.#end() : this.#last.then(() => this.#begin(frame) ?? this.#end());
     this.#waiting++;
     this.#last = answer.then(() => this.#done(), () => this.#done());
-    return answer;
+    return await answer;
   }
 
-  async #call(frame: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  /** Gives the answer if it comes at once. */
+  #begin(frame: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | null {
     if (this.#isEnded) throw new SysError("have a call executed", errno.EPIPE);
     answerRoom ??= new Uint8Array(frameBytesMax);
     const bytes = library().nodeos_agent_call(this.fd, frame, frame.length, answerRoom, answerRoom.length, spinUs);
-    if (bytes !== -errno.EAGAIN) return answerRoom.slice(0, check(bytes, () => "have a call executed"));
+    return bytes === -errno.EAGAIN ? null : answerRoom.slice(0, check(bytes, () => "have a call executed"));
+  }
+
+  async #end(): Promise<Uint8Array<ArrayBuffer>> {
     const room = new Uint8Array(frameBytesMax);
     return room.subarray(0, check(await library().nodeos_agent_wait(this.fd, room, room.length), () => "have a call executed"));
   }

@@ -16,6 +16,8 @@ const library = lazyLibrary({
   nodeos_socketpair: { parameters: ["buffer"], result: "i32" },
   // int32_t nodeos_peer_uid(int32_t fd, uint32_t *ret_ids);
   nodeos_peer_uid: { parameters: ["i32", "buffer"], result: "i32" },
+  // int32_t nodeos_send(int32_t fd, const uint8_t *data, int32_t size);
+  nodeos_send: { parameters: ["i32", "buffer", "i32"], result: "i32" },
   // int32_t nodeos_close(int32_t fd);
   nodeos_close: { parameters: ["i32"], result: "i32" },
 });
@@ -297,4 +299,13 @@ export function peerOf(fd: number): { uid: number; gid: number; pid: number } {
   const ids = new Uint32Array(3);
   check(library().nodeos_peer_uid(fd, ids), () => `read who is at the other end of descriptor ${fd}`);
   return { uid: ids[0], gid: ids[1], pid: ids[2] };
+}
+
+/**
+ * Sends bytes on a socket without waiting, and without the machinery of a stream: for answers that have to be quick.
+ *
+ * @returns How many of the first `byteCount` bytes it took; 0 when it is full, or gone, which its stream will say.
+ */
+export function sendNow(fd: number, bytes: Uint8Array<ArrayBuffer>, byteCount: number): number {
+  return Math.max(library().nodeos_send(fd, bytes, byteCount), 0);
 }

@@ -228,6 +228,12 @@ int32_t nodeos_peer_uid(int32_t fd, uint32_t *ret_ids) {
         return 0;
 }
 
+int32_t nodeos_send(int32_t fd, const uint8_t *data, int32_t size) {
+        ssize_t n = send(fd, data, (size_t) size, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        return n < 0 ? -errno : (int32_t) n;
+}
+
 int32_t nodeos_shutdown(int32_t fd) {
         return shutdown(fd, SHUT_RDWR) < 0 ? -errno : 0;
 }

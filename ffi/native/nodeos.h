@@ -258,7 +258,8 @@ NODEOS_EXPORT int32_t nodeos_keeper_file(const char *path, int32_t kind);
 NODEOS_EXPORT int32_t nodeos_keeper_call(const char *path, int32_t kind, int32_t send_fd, int32_t *ret_fd);
 /* Sends a call frame to an agent, and reads the answer frame into ret_answer. Returns the byte count, or -errno: -EAGAIN
  * when the answer did not begin within timeout_us, and nodeos_agent_wait has to fetch it; -EPIPE when the agent is gone;
- * -EMSGSIZE for a frame, or room for an answer, of an impossible size. After any error but -EAGAIN and -EMSGSIZE for the
+ * -ETIMEDOUT when it neither takes nor gives for a second, since its peer has stopped it; -EMSGSIZE for a frame, or room for an
+ * answer, of an impossible size. After any error but -EAGAIN and -EMSGSIZE for the
  * frame, the agent is of no use any more. One thread at a time. */
 NODEOS_EXPORT int32_t nodeos_agent_call(int32_t fd, const uint8_t *frame, int32_t frame_size, uint8_t *ret_answer,
                                         int32_t answer_size, int32_t timeout_us);
@@ -268,6 +269,8 @@ NODEOS_EXPORT int32_t nodeos_agent_wait(int32_t fd, uint8_t *ret_answer, int32_t
 NODEOS_EXPORT int32_t nodeos_socketpair(int32_t *ret_fds);
 /* Who connected to a Unix socket: fills ret_ids with uid, gid and process id. */
 NODEOS_EXPORT int32_t nodeos_peer_uid(int32_t fd, uint32_t *ret_ids);
+/* Sends what a socket takes without waiting. Returns how many bytes, or -errno: -EAGAIN when it takes nothing. */
+NODEOS_EXPORT int32_t nodeos_send(int32_t fd, const uint8_t *data, int32_t size);
 /* Ends both directions of a socket. */
 NODEOS_EXPORT int32_t nodeos_shutdown(int32_t fd);
 NODEOS_EXPORT int32_t nodeos_close(int32_t fd);

@@ -14,6 +14,8 @@ export interface QuickParts {
   readonly service: SyscallService;
   /** Takes over connections. */
   readonly handOver: HandOver;
+  /** Sends the first bytes of a room on a connection without waiting, and says how many: quicker than a stream. */
+  readonly send?: (socketFd: number, room: Uint8Array<ArrayBuffer>, byteCount: number) => number;
   /** Takes what the client is not told. */
   readonly log: (error: unknown) => void;
   /** What time it is, within a second: asking the clock for each request costs as much as reading one. */
@@ -21,6 +23,8 @@ export interface QuickParts {
 }
 
 const encoder = new TextEncoder();
+/** Where an answer lies while it is sent. */
+const room = new Uint8Array(16 * 1024);
 
 /**
  * Answers plain requests for calls on a connection without any server in between: that halves their latency. The first
@@ -125,10 +129,17 @@ export class QuickPath {
         words[status] ?? "Error"
       }\r\ncontent-type: ${type}\r\ncache-control: no-store\r\n${more}date: ${this.parts.clock.date}\r\n` +
       `content-length: ${bytes?.length ?? body.length}\r\n\r\n`;
-    const isTaken = bytes === null
-      ? this.socket.write(head + body, "latin1")
-      : (this.socket.write(head, "latin1"), this.socket.write(bytes));
+    const isTaken = bytes === null ? this.#writeText(head + body) : (this.socket.write(head, "latin1"), this.socket.write(bytes));
     if (!isTaken) this.socket.pause();
+  }
+
+  /** Sends ASCII, as far as the socket takes it at once without its stream. Says whether it takes more. */
+  #writeText(text: string): boolean {
+    const { send } = this.parts;
+    if (send === undefined || text.length > room.length || this.socket.writableLength > 0) return this.socket.write(text, "latin1");
+    encoder.encodeInto(text, room);
+    const sent = send(this.connection.socketFd, room, text.length);
+    return sent === text.length || this.socket.write(room.slice(sent, text.length));
   }
 
   #handOver(bytes: Uint8Array): void {

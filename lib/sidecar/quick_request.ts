@@ -31,10 +31,10 @@ export class QuickRequest {
     return this.#parts.length > 0;
   }
 
-  /** Takes what came. */
+  /** Takes what came; of a chunk that its owner fills again, nothing is kept but in the answer. */
   take(chunk: Uint8Array): Taken {
     if (this.#parts.length === 0) return this.#begin(chunk);
-    this.#parts.push(chunk);
+    this.#parts.push(chunk.slice());
     this.#missingBytes -= chunk.length;
     if (this.#missingBytes > 0) return "more";
     const whole = joined(this.#parts);
@@ -48,7 +48,7 @@ export class QuickRequest {
     this.#missingBytes = headBytes + this.#bodyBytes - chunk.length;
     if (this.#missingBytes < 0) return { others: chunk };
     if (this.#missingBytes === 0) return { body: chunk.subarray(headBytes) };
-    this.#parts.push(chunk);
+    this.#parts.push(chunk.slice());
     return "more";
   }
 

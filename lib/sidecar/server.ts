@@ -23,6 +23,8 @@ export interface ServerParts {
   readonly mayChange: (socketFd: number) => boolean;
   /** Loads the app, at the first request that needs it. */
   readonly loadApp: () => Promise<FetchApp>;
+  /** See {@link QuickParts}. */
+  readonly send?: QuickParts["send"];
   /** Takes what clients are not told. */
   readonly log: (error: unknown) => void;
 }

@@ -7,7 +7,7 @@
 
 import { pathToFileURL } from "node:url";
 import { Agent } from "../../ffi/agent.ts";
-import { peerOf } from "../../ffi/keeper.ts";
+import { peerOf, sendNow } from "../../ffi/keeper.ts";
 import { variable } from "../../ffi/library.ts";
 import { ContainerView } from "../../lib/sidecar/container.ts";
 import { type FetchApp, serve } from "../../lib/sidecar/server.ts";
@@ -56,6 +56,7 @@ async function main(): Promise<void> {
     service,
     startAgent: (fd) => Agent.start(directory, fd),
     mayChange: (fd) => [0, owner].includes(peerOf(fd).uid),
+    send: sendNow,
     loadApp,
     log,
   });

@@ -142,7 +142,7 @@ static void absent_memory(const struct attack *attack) {
 /* A file and a FIFO change places: who looked saw a file, and opens a FIFO. */
 static void *swap_fifo(void *argument) {
         (void) argument;
-        while (has_time(1500))
+        while (has_time(800))
                 syscall(SYS_renameat2, AT_FDCWD, "swapped", AT_FDCWD, "fifo", 2u);
         return NULL;
 }
@@ -157,8 +157,8 @@ static void swapped_fifos(const struct attack *attack) {
         MUST(mkfifo("fifo", 0600));
         make_file("swapped", 0600, "text");
         start_thread(swap_fifo, NULL);
-        crowd(600, open_swapped);
-        pause_ms(600);
+        crowd(200, open_swapped);
+        pause_ms(300);
         others_go_on();
 }
 
@@ -166,7 +166,7 @@ static void swapped_fifos(const struct attack *attack) {
 static void stat_for_ever(void) {
         struct stat status;
 
-        for (int i = 0; i < 1000; i++)
+        for (int i = 0; i < 300; i++)
                 stat("/usr/bin", &status);
 }
 
@@ -290,7 +290,7 @@ static const struct attack attacks[] = {
         { "paths in memory that does not come", absent_memory, 0, 0 },
         { "room in memory that does not come", absent_memory, 1, 0 },
         { "50 processes in calls", crowd_of_calls, 50, 0 },
-        { "200 processes in calls", crowd_of_calls, 200, 0 },
+        { "150 processes in calls", crowd_of_calls, 150, 0 },
         { "500 threads in calls", many_threads, 500, 0 },
         { "1500 threads in calls", many_threads, 1500, 0 },
         { "callers that are killed", killed_callers, 0, 0 },

@@ -524,8 +524,8 @@ keeperTest("placeKeeper() moves every thread of the keeper and of what it starte
   const target = others.at(-1) ?? first;
   placeKeeper(keeper.directory, [target]);
   assert.deepEqual(masks(), new Set([`${target}`]));
-  Deno.kill(keeper.state.forwarderPid!, "SIGKILL");
   const former = keeper.state.forwarderPid;
+  Deno.kill(former!, "SIGKILL");
   await until("another forwarder", () => keeper.state.forwarderPid !== former && !!keeper.state.forwarderPid);
   assert.deepEqual(masks(), new Set([`${target}`]));
 });

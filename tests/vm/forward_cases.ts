@@ -4,7 +4,7 @@ import { forwardingDirectory } from "../../lib/container/forwarding_seat.ts";
 import { formatCpuList, parseCpuList } from "../../lib/kernel/cpulist.ts";
 import { Board } from "../../lib/syscall/board.ts";
 import { checkout } from "../host.ts";
-import { cgroups, delay, guestTest, isGuest, nodeosCommand, nodeosOutput, read, stateDirectory } from "./guest.ts";
+import { cgroups, delay, guestTest, isGuest, nodeosOutput, read, stateDirectory } from "./guest.ts";
 import { expectedPicture } from "./insitu_picture.ts";
 
 const kernel = new KernelRoot();
@@ -19,6 +19,11 @@ class Scratch implements Disposable {
     const args = ["-O0", "-pthread", `${sources}/${name}.c`, "-o", `${this.path}/${name}`];
     const { success, stderr } = new Deno.Command("gcc", { args, stdout: "null", stderr: "piped" }).outputSync();
     assert.ok(success, new TextDecoder().decode(stderr));
+    return `${this.path}/${name}`;
+  }
+
+  directory(name: string): string {
+    Deno.mkdirSync(`${this.path}/${name}`);
     return `${this.path}/${name}`;
   }
 
@@ -37,9 +42,11 @@ function boardOf(container: string): ReturnType<Board["state"]> {
   return board.state();
 }
 
-function callsOf(container: string, outcome: "forwarded" | "allowed" = "forwarded"): number {
+/** How many calls had an outcome: all, or those of one name. */
+function callsOf(container: string, outcome: "forwarded" | "allowed" = "forwarded", name?: string): number {
   using board = new Board(`${forwardingDirectory(stateDirectory, container)}/board`, { readOnly: true });
-  return Object.values(board.counters()).reduce((sum, counter) => sum + counter[outcome], 0);
+  const counters = Object.entries(board.counters()).filter(([call]) => name === undefined || call === name);
+  return counters.reduce((sum, [, counter]) => sum + counter[outcome], 0);
 }
 
 /** Asserts what is true in a while: a guest is slow. */
@@ -59,9 +66,27 @@ function placeOf(pid: number): { allowed: string; last: number[]; cgroup: string
   return { allowed: formatCpuList([...allowed]), last: [...new Set(last)], cgroup: read(`/proc/${pid}/cgroup`) };
 }
 
-/** A program that makes calls, or asks the sidecar for them, for some seconds; and what it says at its end. */
-function threadsOf(program: string, directory: string, seconds: number, threads = 3, more = ""): string[] {
-  return ["sh", "-c", `(echo; sleep ${seconds}; echo; echo) | ${program} ${directory} ${threads} ${more} | tail -1`];
+/** A program that makes calls, or asks the sidecar for them, until it is told to stop; then it says what it saw. */
+class Threads {
+  readonly #stop: string;
+  readonly #output: Promise<string>;
+
+  constructor(container: string, program: string, directory: string, threads: number, ...more: string[]) {
+    this.#stop = `${directory}.stop`;
+    const script = `(echo; until [ -e ${this.#stop} ]; do sleep 1; done; echo; echo) | "$@" | tail -1`;
+    this.#output = nodeosOutput("exec", container, "--", "sh", "-c", script, "sh", program, directory, `${threads}`, ...more);
+    // A test that fails before it asks for the output says why; this is a consequence then.
+    this.#output.catch(() => {});
+  }
+
+  async end(): Promise<string> {
+    Deno.writeTextFileSync(this.#stop, "");
+    return await this.#output;
+  }
+}
+
+function entriesOf(directory: string): string[] {
+  return [...Deno.readDirSync(directory)].map(({ name }) => name);
 }
 
 const assertRight = (line: string, ioErrors: number) => {
@@ -76,40 +101,31 @@ export function forwardTests(): void {
     using scratch = new Scratch();
     const program = scratch.compile("modelled");
     // cnk has no unshare, so no threads with descriptor tables of their own.
-    for (const [profile, apart] of [["cnk", ""], ["lean", "apart"]]) {
-      const directory = `${scratch.path}/${profile}`;
-      Deno.mkdirSync(directory);
+    for (const [profile, ...apart] of [["cnk"], ["lean", "apart"]]) {
       await nodeosOutput("up", scratch.file("spec.yaml", specOf({ name: "sim", cpus: "4-5", syscalls: profile })));
-      assertRight(await nodeosOutput("exec", "sim", "--", ...threadsOf(program, directory, 2)), 0);
-      const before = callsOf("sim");
-      assert.ok(before > 100, `${before} calls`);
+      const threads = new Threads("sim", program, scratch.directory(profile), 3, ...apart);
+      for (let deaths = 0, last: number | null = null; deaths < 5; deaths++) {
+        await eventually("another forwarder", () => ![null, last].includes(boardOf("sim").forwarderPid));
+        last = boardOf("sim").forwarderPid!;
+        const calls = callsOf("sim");
+        await eventually("calls", () => callsOf("sim") > calls + 20);
+        Deno.kill(last, "SIGKILL");
+      }
+      assertRight(await threads.end(), 15);
       // A kernel before 6.11 does not wake those who wait for calls of programs that have ended.
       await eventually("the end of the filter", () => boardOf("sim").listeners === 0);
       await eventually("the end of its threads", () => boardOf("sim").threads === 0);
-
-      const { forwarderPid } = boardOf("sim");
-      const run = nodeosOutput("exec", "sim", "--", ...threadsOf(program, directory, 8, 3, apart));
-      for (let deaths = 1, last = forwarderPid!; deaths <= 3; deaths++) {
-        const calls = callsOf("sim");
-        await eventually("a call", () => callsOf("sim") > calls);
-        Deno.kill(last, "SIGKILL");
-        await eventually("another forwarder", () => ![null, last].includes(boardOf("sim").forwarderPid));
-        last = boardOf("sim").forwarderPid!;
-      }
-      assertRight(await run, 9);
       await nodeosOutput("down", "sim");
-      assert.deepEqual(kernel.list(`${stateDirectory}/forward`), []);
+      assert.deepEqual(entriesOf(`${stateDirectory}/forward`), []);
     }
   });
 
   guestTest("forwarding: calls are switched while programs make them, and the sidecar answers until the container ends", async () => {
     using scratch = new Scratch();
-    const [modelled, asking] = ["modelled", "asking"].map((name) => scratch.compile(name));
-    const [files, asked] = ["files", "asked"].map((name) => `${scratch.path}/${name}`);
-    for (const directory of [files, asked]) Deno.mkdirSync(directory);
     await nodeosOutput("up", scratch.file("spec.yaml", specOf({ name: "sim", cpus: "4-5", syscalls: "lean" })));
-    const program = nodeosOutput("exec", "sim", "--", ...threadsOf(modelled, files, 15));
-    const askers = nodeosOutput("exec", "sim", "--", ...threadsOf(asking, asked, 30, 2));
+    const asked = scratch.directory("asked");
+    const callers = new Threads("sim", scratch.compile("modelled"), scratch.directory("files"), 3);
+    const askers = new Threads("sim", scratch.compile("asking"), asked, 2);
     await eventually("calls", () => callsOf("sim") > 100);
     await nodeosOutput("syscalls", "sim", "@path=allow");
     const allowed = callsOf("sim", "allowed");
@@ -117,14 +133,15 @@ export function forwardTests(): void {
     await nodeosOutput("syscalls", "sim", "@path=forward");
     const forwarded = callsOf("sim");
     await eventually("calls that are forwarded again", () => callsOf("sim") > forwarded + 100);
-    assertRight(await program, 0);
-    const { answers, ...wrong } = JSON.parse(await askers);
+    assertRight(await callers.end(), 0);
+    await eventually("answers over HTTP", () => callsOf("sim", "forwarded", "close") > 10);
+    const { answers, ...wrong } = JSON.parse(await askers.end());
     assert.deepEqual([answers > 0, wrong], [true, { lost: 0, died: 0, wrong: 0 }]);
-    assert.deepEqual(kernel.list(asked), []);
+    assert.deepEqual(entriesOf(asked), []);
     const { keeperPid, forwarderPid, sidecarPid } = boardOf("sim");
     await nodeosOutput("down", "sim");
     assert.deepEqual([keeperPid, forwarderPid, sidecarPid].filter((pid) => kernel.exists(`/proc/${pid}`)), []);
-    assert.deepEqual(kernel.list(`${stateDirectory}/forward`), []);
+    assert.deepEqual(entriesOf(`${stateDirectory}/forward`), []);
   });
 
   guestTest("forwarding: two programs in containers of different profiles share memory, a socket, a pipe and signals", async () => {
@@ -152,15 +169,10 @@ export function forwardTests(): void {
 
   guestTest("forwarding: a quiet container's calls are executed on the ServiceOS's CPUs only, and resizing leaves them be", async () => {
     using scratch = new Scratch();
-    const program = scratch.compile("modelled");
-    const directory = `${scratch.path}/files`;
-    Deno.mkdirSync(directory);
     const container = { name: "sim", cpus: "4-5", syscalls: "lean", features: { tasks: "away", irqs: "away" } };
     const service = { cpus: "0-1" };
     await nodeosOutput("up", scratch.file("spec.yaml", specOf(container).replace("{", `{ "service": ${JSON.stringify(service)}, `)));
-    const out = scratch.file("out", "");
-    const words = ["exec", "sim", "--", "sh", "-c", `exec >${out}; exec "$@"`, "sh", ...threadsOf(program, directory, 20)];
-    const run = nodeosCommand(words, "null").spawn();
+    const callers = new Threads("sim", scratch.compile("modelled"), scratch.directory("files"), 3);
     await eventually("calls", () => callsOf("sim") > 100);
 
     const { keeperPid, forwarderPid, threads, forwarderStarts } = boardOf("sim");
@@ -184,8 +196,7 @@ export function forwardTests(): void {
     await eventually("the forwarder on the new CPUs", () => placeOf(forwarderPid!).allowed === "0-2");
     assert.deepEqual([boardOf("sim").forwarderPid, boardOf("sim").forwarderStarts], [forwarderPid, forwarderStarts]);
     await nodeosOutput("verify");
-    assert.equal((await run.status).code, 0);
-    assertRight(Deno.readTextFileSync(out), 0);
+    assertRight(await callers.end(), 0);
     await nodeosOutput("down", "--all");
     assert.ok(!kernel.exists(`/proc/${keeperPid}`) && !kernel.exists(`/proc/${forwarderPid}`));
     assert.ok(!kernel.exists(`${cgroups}/nodeos-service`));

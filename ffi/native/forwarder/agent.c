@@ -1,9 +1,12 @@
 /* The agent: executes calls of one peer, with the rights of that peer and nothing else of ours. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <linux/magic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "agent.h"
@@ -56,6 +59,27 @@ static int may_execute(const struct nodeos_row *row, uint32_t number) {
         return row->flags & NODEOS_ROW_FORWARDABLE || is_own_call(number);
 }
 
+/* Whether a descriptor is of something in our own /proc directory, which tells how the keeper looks, whose copy we are. It is
+ * closed then. */
+static int is_about_us(int fd) {
+        char link[64], path[64], own[32];
+        struct statfs fs;
+        ssize_t n;
+
+        if (fstatfs(fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
+                return 0;
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        snprintf(own, sizeof(own), "/%d/", getpid());
+        n = readlink(link, path, sizeof(path) - 2);
+        /* Wherever /proc is mounted; its directory itself ends there. */
+        if (n > 0)
+                strcpy(path + n, "/");
+        if (n > 0 && !strstr(path, own))
+                return 0;
+        close(fd);
+        return 1;
+}
+
 /* Executes the call of a frame, unless something speaks against it. Fills in the outcome for the counters, 0: no call. */
 static int64_t execute(const struct nodeos_board *board, const struct nodeos_call_frame *frame, struct request *request,
                        uint32_t *ret_outcome) {
@@ -86,10 +110,13 @@ static int64_t execute(const struct nodeos_board *board, const struct nodeos_cal
                 return -EPERM;
         *ret_outcome = TALLY_FORWARDED;
         result = syscall(frame->call, a[0], a[1], a[2], a[3], a[4], a[5]);
-        if (result >= 0)
-                return result;
-        *ret_outcome |= TALLY_FAILED;
-        return -errno;
+        if (result < 0)
+                result = -errno;
+        else if (request->row.flags & NODEOS_ROW_OPENS && is_about_us((int) result))
+                result = -EACCES;
+        if (result < 0)
+                *ret_outcome |= TALLY_FAILED;
+        return result;
 }
 
 _Noreturn void agent_run(const struct nodeos_board *board, int socket, const struct identity *identity, int32_t pid) {

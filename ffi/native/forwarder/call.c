@@ -226,6 +226,17 @@ static int errno_of(uint32_t policy) {
         return error > 0 && error < 4096 ? error : EPERM;
 }
 
+/* A call that nobody can end (its caller's memory is somebody's to bring, who does not) holds a worker for as long. So many
+ * may be executed at once; what comes then its callers make themselves, and so others go on. */
+static int execute_unless_crowded(struct worker *worker, struct call *call, int64_t *ret_result) {
+        int step = STEP_BACK;
+
+        if (atomic_fetch_add(&forwarder.executing, 1) < NODEOS_BOARD_SLOTS * 3 / 4)
+                step = call_execute(worker, call, ret_result);
+        atomic_fetch_sub(&forwarder.executing, 1);
+        return step;
+}
+
 /* Does what the policy says. Returns the outcome. */
 static enum outcome decide(struct worker *worker, struct call *call) {
         uint32_t policy = call->number < NODEOS_BOARD_CALLS ? board_policy(call->number) : NODEOS_ACTION_ALLOW;
@@ -235,7 +246,7 @@ static enum outcome decide(struct worker *worker, struct call *call) {
 
         switch (policy & 0xffff) {
         case NODEOS_ACTION_FORWARD:
-                step = call_execute(worker, call, &result);
+                step = execute_unless_crowded(worker, call, &result);
                 outcome = step == STEP_BACK ? OUTCOME_RETURNED : OUTCOME_FORWARDED;
                 break;
         case NODEOS_ACTION_DENY:

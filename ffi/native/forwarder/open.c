@@ -178,7 +178,8 @@ int open_execute(const struct skin *skin, struct call *call, int64_t *ret_result
                 close(fd);
                 return STEP_BACK;
         }
-        call->is_file = S_ISREG(before.stx_mode);
+        /* On a disk: to seek in what the kernel makes up (debugfs) would make it up. */
+        call->is_file = S_ISREG(before.stx_mode) && before.stx_dev_major;
         *ret_result = fd < 0 ? -errno : fd;
         return STEP_ON;
 }

@@ -34,6 +34,7 @@ struct forwarder {
         int record_fd;           /* -1: nothing is recorded */
         int wake_fd;             /* an event for the main thread: a worker is needed, or one ended */
         int self;                /* a pidfd of our own: workers take handlers' sockets by it */
+        atomic_int executing;    /* calls */
         atomic_int asleep;       /* the main thread waits for events only, and does not look after the pools */
         uint64_t permitted;      /* our capabilities */
         bool receives_in_place;  /* the kernel's notification fits a journal slot */
@@ -102,6 +103,7 @@ struct worker {
         int listener, root; /* in its own descriptor table */
         uint64_t idle_ns;   /* when it was done with its last call */
         int32_t last_tid;   /* whose that was */
+        uint32_t vain_polls, calls_unpolled; /* how often polling brought no call, one after the other; calls until it is tried again */
         uint32_t clock;     /* calls it made, for the age of callers */
         struct caller callers[CALLER_SETS][CALLER_WAYS];
         struct identity scratch;
@@ -134,7 +136,7 @@ struct call {
         uint64_t received_ns;
         const struct nodeos_row *row;
         bool is_read;  /* arguments_read was here */
-        bool is_file;  /* it has opened what was a regular file before */
+        bool is_file;  /* it has opened what was a regular file on a disk before */
         bool is_plain; /* it opens or asks for what is there, and neither makes nor changes anything by that */
         bool has_room; /* there is something to write back */
         struct argument arguments[6];

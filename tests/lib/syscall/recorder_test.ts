@@ -42,6 +42,12 @@ Deno.test("writeProfile() writes a profile that the recorded run passes, and not
   }
 });
 
+Deno.test("writeProfile() writes names that YAML would take for something else", () => {
+  for (const name of ["true", "False", "null", "no", "y", "a.out", "x86-64_2"]) {
+    assert.equal(parseProfile(writeProfile(name, [name], uses, "x86_64"), `${name}.yaml`).name, name);
+  }
+});
+
 Deno.test("checkUses() says what would go to the ServiceOS, and what of unknown calls", () => {
   const policy = resolvePolicy({ profile: "lean" }, "x86_64");
   assert.deepEqual(
