@@ -27,8 +27,17 @@ const kernel = new KernelRoot();
 /** `enum nodeos_control_kind`: what a keeper can be asked for. */
 export const controlKinds = { listen: 1, stay: 2, stop: 3, peer: 4, handle: 5, sidecar: 6 } as const;
 
-/** `struct nodeos_board` up to what tells who keeps it. */
-const BoardHeadLayout = struct({ magic: "u64", size: "u32", auditArch: "u32", keeperStartTicks: "u64", keeperPid: "i32" });
+/** `struct nodeos_board`; its other counters are in between. */
+const BoardHeadLayout = struct({
+  magic: "u64",
+  size: "u32",
+  auditArch: "u32",
+  keeperStartTicks: "u64",
+  keeperPid: "i32",
+  counters: "u32[7]",
+  refusalCount: "u64",
+  handlers: "u64",
+});
 const boardMagic = 0x3144524f4257464en;
 
 const fileKinds = { board: 0, log: 1 } as const;
@@ -235,17 +244,27 @@ async function ended({ pid, startTicks }: KeeperProcess): Promise<void> {
 
 /** The keeper that lives in a directory, or `null`. */
 export function keeperOf(directory: string): KeeperProcess | null {
+  const head = readHead(directory);
+  if (head === null) return null;
+  const { magic, keeperPid: pid, keeperStartTicks } = head;
+  const startTicks = `${keeperStartTicks}`;
+  return magic === boardMagic && pid > 0 && isKeeper(pid, startTicks) ? { pid, startTicks } : null;
+}
+
+/** How many TypeScript handlers are connected to the forwarder of a keeper; 0 where there is none. */
+export function handlersConnected(directory: string): number {
+  return Number(readHead(directory)?.handlers ?? 0);
+}
+
+function readHead(directory: string): ReturnType<typeof BoardHeadLayout.read> | null {
   const head = new Uint8Array(BoardHeadLayout.size);
   try {
     using file = Deno.openSync(`${directory}/board`);
-    if (file.readSync(head) !== head.length) return null;
+    return file.readSync(head) === head.length ? BoardHeadLayout.read(head) : null;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;
     throw error;
   }
-  const { magic, keeperPid: pid, keeperStartTicks } = BoardHeadLayout.read(head);
-  const startTicks = `${keeperStartTicks}`;
-  return magic === boardMagic && pid > 0 && isKeeper(pid, startTicks) ? { pid, startTicks } : null;
 }
 
 /** Whether a process is a keeper, started then, that has not ended. */
@@ -281,17 +300,23 @@ function clear(directory: string): void {
  * @throws {SysError} If the keeper refuses, or if there is none.
  */
 export async function connectHandler(directory: string): Promise<number> {
-  const pair = new Int32Array(2);
-  check(library().nodeos_socketpair(pair), () => "make a pair of sockets");
+  const [theirs, ours] = socketPair();
   try {
-    await controlKeeper(directory, "handle", pair[0]);
+    await controlKeeper(directory, "handle", theirs);
   } catch (error) {
-    library().nodeos_close(pair[1]);
+    library().nodeos_close(ours);
     throw error;
   } finally {
-    library().nodeos_close(pair[0]);
+    library().nodeos_close(theirs);
   }
-  return pair[1];
+  return ours;
+}
+
+/** Makes two connected stream sockets. Somebody has to close both descriptors. */
+export function socketPair(): [number, number] {
+  const pair = new Int32Array(2);
+  check(library().nodeos_socketpair(pair), () => "make a pair of sockets");
+  return [pair[0], pair[1]];
 }
 
 /** Who connected to a Unix socket. */

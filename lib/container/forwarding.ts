@@ -1,6 +1,6 @@
-import { controlKeeper, placeKeeper, startKeeper, stopKeeper } from "../../ffi/keeper.ts";
+import { controlKeeper, handlersConnected, placeKeeper, startKeeper, stopKeeper } from "../../ffi/keeper.ts";
 import { libraryPath } from "../../ffi/library.ts";
-import { UsageError } from "../errors.ts";
+import { RefusedError, UsageError } from "../errors.ts";
 import { formatPolicyFile, policyFileName } from "../syscall/policy_file.ts";
 import type { Forwarding, ForwardingSeat } from "./forwarding_seat.ts";
 import { type ContainerSpec, type NodeRequest, SpecError, type SpecIssue } from "./spec.ts";
@@ -11,6 +11,9 @@ import type { CompiledWish } from "./wish_compiler.ts";
 const checkout = new URL(import.meta.url).pathname.replace(/\/(?:lib\/container|dist)\/[^/]*$/, "");
 /** The program of the sidecar; the keeper executes it, nobody imports it. */
 const sidecarProgram = `${checkout}/scripts/sidecar/main.ts`;
+
+/** A module of handlers that takes longer to load is given up. */
+const handlersMsMax = 30_000;
 
 /** Makes of a wish what a keeper needs. Throws a `UsageError` if it is wrong. */
 export type Compile = (wish: SyscallRequest) => CompiledWish | Promise<CompiledWish>;
@@ -34,9 +37,10 @@ function sidecarCommand(directory: string, handlers: string | undefined): string
   return [Deno.execPath(), "run", ...flags, sidecarProgram, ...handlers === undefined ? [] : ["--handlers", handlers]];
 }
 
-/** A path as an item of a list of Deno's, where a comma in it is written twice. */
+/** A path as an item of a list of Deno's. Throws a `UsageError` for one with a comma, which would be two. */
 function listed(path: string): string {
-  return path.replaceAll(",", ",,");
+  if (!path.includes(",")) return path;
+  throw new UsageError(`Cannot start the sidecar with ${JSON.stringify(path)}: there is a comma in it`, { remedy: "Use another path" });
 }
 
 /** The module of handlers that a wish names, from the working directory on. Throws a `UsageError` if there is none. */
@@ -44,7 +48,7 @@ function handlersOf({ handlers }: SyscallRequest): string | undefined {
   if (handlers === undefined) return undefined;
   try {
     const path = Deno.realPathSync(handlers);
-    if (Deno.statSync(path).isFile) return path;
+    if (Deno.statSync(path).isFile) return listed(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
@@ -82,7 +86,7 @@ export function forwardingBy(load: () => Promise<Compile>): Forwarding {
         ...seat,
       });
       // Without handlers it starts when somebody connects to it first.
-      if (handlers !== undefined) await controlKeeper(directory, "sidecar");
+      if (handlers !== undefined) await startHandlers(directory, handlers);
     },
 
     async stay(directory: string): Promise<void> {
@@ -95,6 +99,19 @@ export function forwardingBy(load: () => Promise<Compile>): Forwarding {
       await stopKeeper(directory);
     },
   };
+}
+
+/** Starts the sidecar, and waits for its handlers: a program that comes before them would wait at its first call. */
+async function startHandlers(directory: string, handlers: string): Promise<void> {
+  await controlKeeper(directory, "sidecar");
+  for (const endMs = Date.now() + handlersMsMax; handlersConnected(directory) === 0;) {
+    const refusal = /nodeos-sidecar: .*?(Cannot take over calls by .*)/.exec(Deno.readTextFileSync(`${directory}/log`))?.[1];
+    if (refusal !== undefined || Date.now() > endMs) {
+      await stopKeeper(directory);
+      throw new RefusedError(refusal ?? `Cannot take over calls by ${handlers}: it has not been loaded in ${handlersMsMax / 1000} s`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
 }
 
 async function issueOf(wish: SyscallRequest, compile: Compile): Promise<Pick<SpecIssue, "message" | "remedy"> | null> {

@@ -71,12 +71,13 @@ async function main(): Promise<void> {
 async function serveHandlers(directory: string, path: string): Promise<AsyncDisposable | null> {
   try {
     const { connectHandlers } = await import("../../lib/syscall/handlers.ts");
-    const { handlers, answerMsMax } = readHandlers(await import(pathToFileURL(path).href), path);
+    const { handlers, answerMsMax } = readHandlers(await import(pathToFileURL(path).href));
     const connected = await connectHandlers(directory, handlers, { onError: log, ...(answerMsMax === undefined ? {} : { answerMsMax }) });
     connected.ended.catch(log);
     return connected;
-  } catch (error) {
-    log(error);
+  } catch (cause) {
+    // Whoever made the container looks for these words.
+    log(new Error(`Cannot take over calls by ${path}: ${cause instanceof Error ? cause.message : cause}`, { cause }));
     return null;
   }
 }
@@ -84,14 +85,13 @@ async function serveHandlers(directory: string, path: string): Promise<AsyncDisp
 /** What a module of handlers exports. */
 function readHandlers(
   { handlers, answerMsMax }: { readonly handlers?: unknown; readonly answerMsMax?: unknown },
-  path: string,
 ): { handlers: Record<string, Handler>; answerMsMax?: number } {
   if (typeof handlers !== "object" || handlers === null) {
-    throw new UsageError(`Cannot use ${path}: it exports no handlers; write export const handlers = { openat: (call) => "forward" }`);
+    throw new UsageError(`it exports no handlers; write export const handlers = { openat: (call) => "forward" }`);
   }
   if (answerMsMax === undefined) return { handlers: handlers as Record<string, Handler> };
   if (typeof answerMsMax === "number" && answerMsMax > 0) return { handlers: handlers as Record<string, Handler>, answerMsMax };
-  throw new UsageError(`Cannot use ${path}: its answerMsMax is no number of milliseconds`);
+  throw new UsageError(`its answerMsMax is no number of milliseconds`);
 }
 
 function terminated(): Promise<void> {

@@ -28,19 +28,16 @@ export interface Attempt {
 }
 
 /** A policy under which as much as possible is executed for the attacker. */
-export function widePolicy(action: "forward" | "handle" = "forward"): Policy {
+export function widePolicy(): Policy {
   const switches = ["@path", "@fd", "@data", "@descriptors", "@events"].map((group) => `${group}=forward`);
-  const handled = action === "handle" ? ["openat=handle", "newfstatat=handle", "unlink=handle", "rename=handle", "chmod=handle"] : [];
-  return resolvePolicy({ profile: "lean", switches: [...switches, "socket=forward", ...handled] }, hostArchitecture() ?? "x86_64");
+  return resolvePolicy({ profile: "lean", switches: [...switches, "socket=forward"] }, hostArchitecture() ?? "x86_64");
 }
 
-/** Compiles the programs of this folder. Throws when one does not compile. */
+/** Compiles the programs of this folder into one, `attack`. Throws when one does not compile. */
 export async function compile(directory: string): Promise<void> {
   const sources = [...Deno.readDirSync(`${checkout}tests/attacks`)].map(({ name }) => name).filter((name) => name.endsWith(".c"));
-  const common = ["-std=c17", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread"];
-  const main = sources.filter((name) => name !== "courier.c").map((name) => `${checkout}tests/attacks/${name}`);
-  await gcc([...common, "-o", `${directory}/attack`, ...main]);
-  await gcc([...common, "-o", `${directory}/courier`, `${checkout}tests/attacks/courier.c`]);
+  const flags = ["-std=c17", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread"];
+  await gcc([...flags, "-o", `${directory}/attack`, ...sources.map((name) => `${checkout}tests/attacks/${name}`)]);
 }
 
 async function gcc(args: string[]): Promise<void> {
@@ -99,7 +96,7 @@ export class Arena implements Disposable {
     file("sticky/victim", 0o644);
     Deno.symlinkSync("target", `${directory}/hidden/link`);
     const marked = ["readable", "hidden/open", "secret"].map((name) => `${directory}/${name}`);
-    if (!new Deno.Command(`${scratch}/courier`, { args: ["mark", ...marked] }).outputSync().success) {
+    if (!new Deno.Command(`${scratch}/attack`, { args: ["--mark", ...marked] }).outputSync().success) {
       throw new Error("Cannot make the arena: its file system has no extended attributes");
     }
     Deno.chownSync(directory, owner, owner);

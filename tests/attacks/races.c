@@ -290,14 +290,26 @@ static void by_proc(const struct attack *attack) {
         snprintf(given, sizeof(given), "mine/%d/exe", pid);
         make_file("target", 0600, "text");
         MUST(symlink("../../target", given));
+        snprintf(given, sizeof(given), "mine/%d/environ", pid);
+        MUST(symlink("../../target", given));
         MUST(stat("target", &own));
         snprintf(path[0], sizeof(path[0]), "mine");
         snprintf(path[1], sizeof(path[1]), "/proc");
         MUST(symlink("mine", "link"));
         start_thread(swap_link, NULL);
-        snprintf(given, sizeof(given), "link/%d/exe", pid);
+        snprintf(given, sizeof(given), "link/%d/%s", pid, attack->which == 2 ? "environ" : "exe");
         while (has_time(RACE_MS)) {
-                ssize_t n = attack->which ? readlink(given, text, sizeof(text) - 1) : stat(given, &found);
+                ssize_t n;
+
+                if (attack->which == 2) {
+                        int fd = open(given, O_RDONLY | O_CLOEXEC);
+
+                        if (fd >= 0 && fstat(fd, &found) == 0 && found.st_ino != own.st_ino)
+                                gained("its environment");
+                        close(fd);
+                        continue;
+                }
+                n = attack->which ? readlink(given, text, sizeof(text) - 1) : stat(given, &found);
 
                 if (n < 0)
                         continue;
@@ -330,6 +342,7 @@ static const struct attack attacks[] = {
         { "the working directory: open", by_place, 1, 0 },
         { "a directory and /proc: stat", by_proc, 0, 0 },
         { "a directory and /proc: readlink", by_proc, 1, 0 },
+        { "a directory and /proc: open", by_proc, 2, 0 },
         { "the structure of openat2", by_how, 0, 0 },
         { "memory that comes and goes: openat", by_unmapping, 0, 0 },
         { "memory that comes and goes: readlink", by_unmapping, 1, 0 },

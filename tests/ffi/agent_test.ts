@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import net from "node:net";
 import fc from "fast-check";
 import { Agent } from "../../ffi/agent.ts";
@@ -295,7 +294,8 @@ keeperTest("an agent that gets a frame of no possible size ends, and one whose f
   for (const size of [0, 79, 2 ** 20 + 1, 2 ** 32 - 1, 81]) {
     const raw = new net.Socket({ fd: await controlKeeper(session.keeper.directory, "peer", session.connectionFd) });
     const pid = session.keeper.children.at(-1)!;
-    const closed = once(raw.resume(), "close");
+    // The keeper may end it before it has read what is cut off: a reset for us.
+    const closed = new Promise((resolve) => raw.on("error", () => {}).resume().once("close", resolve));
     raw.write(new Uint8Array(new Uint32Array([size, ...Array(19).fill(0)]).buffer));
     if (size === 81) raw.end();
     await closed;

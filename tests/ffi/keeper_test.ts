@@ -464,13 +464,13 @@ keeperTest("nobody but the sidecar's user and root may connect to it", async () 
   assert.equal(keeper.state.sidecarStarts, 0);
 });
 
-keeperTest("a sidecar that cannot start does not keep the keeper busy, and the log says why", async () => {
+keeperTest("a sidecar that cannot start keeps neither the keeper busy nor clients waiting, and the log says why", async () => {
   await using keeper = await TestKeeper.start({ sidecar: { ...sidecar, argv: ["/nonexistent/sidecar"] } });
   await using program = new Client(["filtered", keeper.control]);
   await program.line();
   await using waiting = new Client(["get", `${keeper.directory}/sidecar.sock`, nobody, "/"]);
-  void waiting;
   await until("it was tried", () => keeper.state.sidecarStarts >= 4 && keeper.state.sidecarPid === null);
+  assert.equal(await waiting.line(), "nothing");
   for (let i = 0; i < 20; i++) assert.equal(await program.tell(), forwarded);
   const log = Deno.readTextFileSync(`${keeper.directory}/log`);
   assert.match(log, /Cannot start the sidecar \/nonexistent\/sidecar: No such file or directory\n/);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type ForwardState, forwardTest, isRunning, marked, type Talk, until, withinMinute, Workplace } from "./forward/host.ts";
+import { hasThreadPidfds } from "./forward/kernel.ts";
 
 /** NODEOS_CHAOS=long: a minute of signals, and every process is killed a hundred times under each program. */
 const isLong = Deno.env.get("NODEOS_CHAOS") === "long";
@@ -185,7 +186,8 @@ for (const threads of [1, 4]) {
     const [modelled, asking, sniper] = ["modelled", "asking", "sniper"].map((name) => work.compile(name));
     const asked = work.directory("asked");
     await state.up("deaths", { syscalls: { profile: "lean", forward: ["@path"] } });
-    await using callers = await Threads.start(state, "deaths", modelled, work.directory("files"), `${threads}`, "apart");
+    const apart = hasThreadPidfds() ? ["apart"] : [];
+    await using callers = await Threads.start(state, "deaths", modelled, work.directory("files"), `${threads}`, ...apart);
     await using askers = await Threads.start(state, "deaths", asking, asked, `${threads}`);
     const [hits] = await withinMinute(
       Promise.all([

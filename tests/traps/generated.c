@@ -262,7 +262,9 @@ static void become(uid_t uid) {
 }
 
 int main(int argc, char **argv) {
-        static void (*const groups[])(void) = { call_open, call_open, call_stat, call_access, call_names, call_change, call_attribute, call_read, call_other };
+        static void (*const groups[])(void) = {
+                call_open, call_open, call_stat, call_access, call_names, call_change, call_attribute, call_read, call_other,
+        };
         int count = argc > 2 ? atoi(argv[2]) : 500, pipes[2];
         char *pages = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 

@@ -59,11 +59,12 @@ static const char *absolute(const char *name) {
         return path[turn];
 }
 
-static const char *const names[] = { "file",     "empty",      "secret",        "readonly",      "dir",         "dir/inner",    "link",
-                                     "dangling", "loop1",      "loop1/x",       "dirlink/inner", "secretlink",  "private",      "private/inner",
-                                     "nothing",  "nothing/x",  "file/x",        "dir/../file",   "./file",      "dir//inner",   "new1",
-                                     "new2",     "dir/new3",   "sticky/roots",  "setgid/new4",   "file/",       "dir/",         ".",
-                                     "dir/../new5", "dirlink",    "new1/",         "ours" };
+static const char *const names[] = {
+        "file",     "empty",      "secret",        "readonly",   "dir",     "dir/inner",     "link",    "dangling",
+        "loop1",    "loop1/x",    "dirlink/inner", "secretlink", "private", "private/inner", "nothing", "nothing/x",
+        "file/x",   "dir/../file", "./file",       "dir//inner", "new1",    "new2",          "dir/new3", "sticky/roots",
+        "setgid/new4", "file/",   "dir/",          ".",          "dir/../new5", "dirlink",   "new1/",   "ours",
+};
 
 const char *path(void) {
         switch (pick(24)) {
@@ -98,7 +99,9 @@ void open_as(int number, const char *name, int flags) {
 }
 
 int directory(void) {
-        static const int fds[] = { AT_FDCWD, AT_FDCWD, AT_FDCWD, FD_HERE, FD_HERE, FD_DIR, FD_PATH, FD_FILE, FD_PIPE, FD_CLOSED, -1, -7, 999999 };
+        static const int fds[] = {
+                AT_FDCWD, AT_FDCWD, AT_FDCWD, FD_HERE, FD_HERE, FD_DIR, FD_PATH, FD_FILE, FD_PIPE, FD_CLOSED, -1, -7, 999999,
+        };
 
         return fds[pick(sizeof(fds) / sizeof(*fds))];
 }
@@ -111,8 +114,10 @@ int file(void) {
 
 int open_flags(void) {
         static const int access[] = { O_RDONLY, O_RDONLY, O_WRONLY, O_RDWR, O_ACCMODE };
-        static const int more[] = { 0, O_CREAT, O_CREAT | O_EXCL, O_TRUNC, O_DIRECTORY, O_NOFOLLOW, O_CLOEXEC, O_APPEND, O_NONBLOCK, O_TMPFILE,
-                                    O_CREAT | O_DIRECTORY, O_PATH, O_NOATIME, O_SYNC, O_CREAT | O_CLOEXEC, O_DIRECT, 0x40000000 };
+        static const int more[] = {
+                0, O_CREAT, O_CREAT | O_EXCL, O_TRUNC, O_DIRECTORY, O_NOFOLLOW, O_CLOEXEC, O_APPEND, O_NONBLOCK, O_TMPFILE,
+                O_CREAT | O_DIRECTORY, O_PATH, O_NOATIME, O_SYNC, O_CREAT | O_CLOEXEC, O_DIRECT, 0x40000000,
+        };
 
         return access[pick(5)] | more[pick(17)] | (pick(3) ? 0 : more[pick(17)]);
 }
@@ -124,7 +129,9 @@ int mode(void) {
 }
 
 int at_flags(void) {
-        static const int flags[] = { 0, 0, 0, AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, 0x80 };
+        static const int flags[] = {
+                0, 0, 0, AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, 0x80,
+        };
 
         return flags[pick(9)];
 }

@@ -185,7 +185,13 @@ static int execute_as(struct worker *worker, struct call *call, const struct ide
         if (step != STEP_ON || *ret_result >= 0 || *ret_result == -ENOENT || !call->is_plain)
                 return step;
         step = become_caller(worker, identity, execute_asks_for_real_user(call), false);
-        return step == STEP_ON && worker->skin.effective != effective ? execute(worker, call, ret_result) : step;
+        if (step != STEP_ON || worker->skin.effective == effective)
+                return step;
+        /* It may have left the caller's directory, which only we may enter for sure. */
+        if (call->cwd >= 0 && (become_self(worker) != STEP_ON || fchdir(call->cwd) < 0))
+                return STEP_BACK;
+        step = become_caller(worker, identity, execute_asks_for_real_user(call), false);
+        return step == STEP_ON ? execute(worker, call, ret_result) : step;
 }
 
 int call_execute(struct worker *worker, struct call *call, int64_t *ret_result) {

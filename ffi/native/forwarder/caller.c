@@ -298,5 +298,7 @@ int caller_has_free_number(struct worker *worker, struct caller *caller) {
 
         if (step != STEP_ON)
                 return step;
-        return read_limit(caller->tid, RLIMIT_NOFILE, "\nMax open files", &soft) && soft > caller->more.descriptor_room ? STEP_ON : STEP_BACK;
+        if (!read_limit(caller->tid, RLIMIT_NOFILE, "\nMax open files", &soft))
+                return STEP_BACK;
+        return soft > caller->more.descriptor_room ? STEP_ON : STEP_BACK;
 }

@@ -14,7 +14,7 @@
 #include "../thread.h"
 #include "handler.h"
 
-enum { CONNECT_SECONDS = 2 }; /* how long a call waits for its handler to come */
+enum { CONNECT_SECONDS = 5 }; /* how long a call waits for its handler to come */
 
 struct connection {
         struct connection *next;

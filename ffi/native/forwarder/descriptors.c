@@ -24,6 +24,10 @@ bool is_personal_system(int64_t file_system) {
         return file_system == PROC_SUPER_MAGIC || file_system == CGROUP_SUPER_MAGIC || file_system == CGROUP2_SUPER_MAGIC;
 }
 
+bool is_private_system(int64_t file_system) {
+        return file_system < 0 || file_system == FUSE_SUPER_MAGIC || is_personal_system(file_system);
+}
+
 /* The first characters of a path, without what means nothing in them: "//", "/./". */
 static void start_of(const char *path, char *ret_start, size_t room) {
         size_t used = 0;

@@ -142,11 +142,15 @@ static bool leads_to_personal(int directory, const char *path, const struct open
         return result == 0 && is_personal(ret_file, how->flags);
 }
 
+/* Only such a caller could gain nothing by us. */
+static bool has_all_rights(const struct skin *skin) {
+        return !skin->fsuid && skin->effective == forwarder.permitted;
+}
+
 /* What is in /proc is another thing for us than for the caller, and about us it must not learn anything: the result is
- * looked at, because what was there before it was opened, on a disk, may have been exchanged since. Only a caller that has
- * all our rights could exchange nothing that it may not see anyway. */
-static bool may_be_procfs(const struct skin *skin, const struct statx *before) {
-        return !before->stx_mode || !before->stx_dev_major || skin->fsuid || skin->effective != forwarder.permitted;
+ * looked at, because what was there before it was opened, on a disk, may have been exchanged since. */
+static bool may_be_private(const struct skin *skin, const struct statx *before) {
+        return !before->stx_mode || !before->stx_dev_major || !has_all_rights(skin);
 }
 
 /* openat2 with a structure that is not as we know it: too short, unreadable, or larger and from a later kernel. */
@@ -169,12 +173,15 @@ int open_execute(const struct skin *skin, struct call *call, int64_t *ret_result
         how.resolve |= RESOLVE_NO_MAGICLINKS;
         if (leads_to_personal(directory, path, &how, &before))
                 return STEP_BACK;
-        fd = (int) syscall(SYS_openat2, directory, path, &how, sizeof(how));
+        if (how.flags & (O_CREAT | O_TRUNC | TMPFILE_ALONE) && !has_all_rights(skin) && call->arguments[form.path].state == ARGUMENT_READ)
+                fd = below_open(directory, path, &how);
+        else
+                fd = (int) syscall(SYS_openat2, directory, path, &how, sizeof(how));
         /* A magic link, or a real loop: the caller will see. Of descriptors we may have too few, it may not. What waits for
          * something (a lease) goes on waiting there: signals end its wait. */
         if (fd < 0 && (errno == ELOOP || errno == EMFILE || errno == ENOSYS || errno == EINTR))
                 return STEP_BACK;
-        if (fd >= 0 && may_be_procfs(skin, &before) && is_personal_system(file_system_of(fd))) {
+        if (fd >= 0 && may_be_private(skin, &before) && is_private_system(file_system_of(fd))) {
                 close(fd);
                 return STEP_BACK;
         }

@@ -261,6 +261,8 @@ int64_t file_system_of(int fd);
 /* Whether files of that file system are other ones for each process (/proc), or remember who opened them and ask for that one
  * later (cgroups): then it has to be the caller. */
 bool is_personal_system(int64_t file_system);
+/* Also FUSE: it admits a user by who it really is, and that is not what we pretend to be. And what does not say what it is. */
+bool is_private_system(int64_t file_system);
 
 /* --- caller.c: who calls --------------------------------------------------------------------------------------------------- */
 
@@ -305,10 +307,20 @@ bool open_repeats(struct call *call, bool was_done);
 /* Opens as somebody who is `skin`. Returns a step; the descriptor is in ret_result. */
 int open_execute(const struct skin *skin, struct call *call, int64_t *ret_result);
 
+/* --- below.c: opens that change something ------------------------------------------------------------------------------------- */
+
+/* Opens as openat2 does, where nobody asks who we really are. Returns the descriptor, or -1 with an errno; ELOOP where the
+ * caller has to do it. */
+int below_open(int directory, const char *path, const struct open_how *how);
+
 /* --- walk.c: paths of calls that open nothing -------------------------------------------------------------------------------- */
 
 /* Executes a call that has paths and opens nothing. Returns a step; ret_result is its result, or -errno. */
 int walk_execute(const struct worker *worker, const struct call *call, int64_t *ret_result);
+/* follow.c: the AT_* flags of a call. */
+uint64_t follow_flags(const struct call *call);
+/* Whether a symbolic link at the end of a path, the call's argument, is followed: 1, 0, or -1 for a call that we do not know. */
+int follow_last(const struct call *call, int path);
 
 /* --- counters.c ----------------------------------------------------------------------------------------------------------------- */
 

@@ -7,7 +7,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,91 +24,6 @@ struct walk {
         bool moved; /* the worker stands in a directory that was opened here */
         char link[48];
 };
-
-/* The AT_* flags of a call. */
-static uint64_t flags_of(const struct call *call) {
-        switch (call->number) {
-        case SYS_statx:
-        case 465: /* listxattrat */
-        case 466: /* removexattrat */
-                return call->given[2];
-        case SYS_newfstatat:
-        case SYS_faccessat2:
-        case SYS_utimensat:
-        case 452: /* fchmodat2 */
-                return call->given[3];
-        case SYS_fchownat:
-        case SYS_linkat:
-        case 469: /* file_setattr */
-                return call->given[4];
-        default:
-                return 0;
-        }
-}
-
-/* Whether a symbolic link at the end of a path is followed: 1, 0, or -1 for a call that we know nothing of. */
-static int follows(const struct call *call, int path) {
-        switch (call->number) {
-#ifdef SYS_stat
-        case SYS_lstat:
-        case SYS_mkdir:
-        case SYS_mknod:
-        case SYS_rmdir:
-        case SYS_unlink:
-        case SYS_rename:
-        case SYS_link:
-        case SYS_symlink:
-        case SYS_readlink:
-        case SYS_lchown:
-#endif
-#ifdef SYS_renameat
-        case SYS_renameat:
-#endif
-        case SYS_renameat2:
-        case SYS_mkdirat:
-        case SYS_mknodat:
-        case SYS_unlinkat:
-        case SYS_symlinkat:
-        case SYS_readlinkat:
-        case SYS_lsetxattr:
-        case SYS_lgetxattr:
-        case SYS_llistxattr:
-        case SYS_lremovexattr:
-                return 0;
-        case SYS_linkat:
-                return path == 1 && flags_of(call) & AT_SYMLINK_FOLLOW;
-#ifdef SYS_stat
-        case SYS_stat:
-        case SYS_access:
-        case SYS_chmod:
-        case SYS_chown:
-        case SYS_utime:
-        case SYS_utimes:
-        case SYS_futimesat:
-#endif
-        case SYS_statfs:
-        case SYS_faccessat:
-        case SYS_fchmodat:
-        case SYS_truncate:
-        case SYS_setxattr:
-        case SYS_getxattr:
-        case SYS_listxattr:
-        case SYS_removexattr:
-                return 1;
-        case SYS_newfstatat:
-        case SYS_statx:
-        case SYS_faccessat2:
-        case SYS_fchownat:
-        case SYS_utimensat:
-        case 452: /* fchmodat2 */
-        case 465: /* listxattrat */
-        case 466: /* removexattrat */
-        case 469: /* file_setattr */
-                return !(flags_of(call) & AT_SYMLINK_NOFOLLOW);
-        default:
-                return -1;
-        }
-}
 
 /* access(2) asks for the real user, whom become_caller made the file-system user: the kernel shall ask for that one. */
 static void translate_access(struct walk *walk, const struct call *call) {
@@ -171,11 +85,6 @@ static int place_of(const struct walk *walk, const struct call *call, int path, 
         return place;
 }
 
-/* FUSE admits a user by who it really is, and that is not what we pretend to be. */
-static bool is_private(int64_t file_system) {
-        return is_personal_system(file_system) || file_system == FUSE_SUPER_MAGIC;
-}
-
 /* Opens what a path leads to. Returns a step: STEP_ON with a descriptor, or with -1 where nothing is there. */
 static int find(struct walk *walk, int start, const char *path, uint64_t flags, int *ret_fd) {
         struct open_how how = { .flags = O_PATH | O_CLOEXEC | flags, .resolve = RESOLVE_NO_MAGICLINKS };
@@ -186,13 +95,13 @@ static int find(struct walk *walk, int start, const char *path, uint64_t flags, 
                 return errno == ENOENT ? STEP_ON : STEP_BACK;
         walk->opened[walk->opened_count++] = fd;
         *ret_fd = fd;
-        return is_private(file_system_of(fd)) ? STEP_BACK : STEP_ON;
+        return is_private_system(file_system_of(fd)) ? STEP_BACK : STEP_ON;
 }
 
 /* A name that leads nowhere either: the call fails as it would, after everything that the kernel looks at first. */
 static int lead_nowhere(struct walk *walk, const struct call *call, int place) {
         walk->arguments[place] = (uintptr_t) "";
-        return flags_of(call) & AT_EMPTY_PATH ? STEP_BACK : STEP_ON;
+        return follow_flags(call) & AT_EMPTY_PATH ? STEP_BACK : STEP_ON;
 }
 
 /* Of a call on a descriptor alone the kernel may look at fewer flags: what is wrong has to stay so. */
@@ -234,7 +143,7 @@ static void use_found(struct walk *walk, int place, int directory, int fd) {
 static bool has_odd_flags(const struct call *call) {
         uint64_t known = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | (call->number == SYS_statx ? AT_STATX_SYNC_TYPE : 0);
 
-        return (call->number == SYS_statx || call->number == SYS_newfstatat) && flags_of(call) & ~known;
+        return (call->number == SYS_statx || call->number == SYS_newfstatat) && follow_flags(call) & ~known;
 }
 
 static int walk_to_end(struct walk *walk, const struct call *call, const char *path, int place, int directory) {
@@ -284,7 +193,7 @@ static int walk_all(struct walk *walk, const struct call *call) {
                 /* What is no path the kernel refuses; an empty one is about the descriptor. */
                 if (call->row->kinds[i] != NODEOS_ARGUMENT_PATH || argument->state != ARGUMENT_READ || !*path)
                         continue;
-                followed = follows(call, i);
+                followed = follow_last(call, i);
                 place = place_of(walk, call, i, &directory);
                 if (followed < 0)
                         step = STEP_BACK;

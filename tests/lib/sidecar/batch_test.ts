@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
+import { errnoText } from "../../../ffi/errors.ts";
 import fc from "fast-check";
 import { type Batch, executeBatch, type Executor, readBatch } from "../../../lib/sidecar/batch.ts";
 import { Problem } from "../../../lib/sidecar/problem.ts";
 import { callNumberOf, decodeCall, encodeAnswer, verdicts } from "../../../lib/syscall/frames.ts";
 import { callNumbered } from "../../../lib/syscall/table.ts";
+
+// The library is opened once, outside any test.
+errnoText(1);
 
 /** An agent that answers by the call's name, and remembers what it was asked. */
 function agent(

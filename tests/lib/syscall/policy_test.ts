@@ -49,6 +49,15 @@ Deno.test("resolvePolicy() keeps what no policy may break, under every profile",
   }
 });
 
+Deno.test("resolvePolicy() lets no program believe that Landlock confines it where others execute its calls", () => {
+  const calls = ["landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"];
+  const said = (...switches: string[]) => [...new Set(words(resolve("full", ...switches), ...calls))];
+  assert.deepEqual(said(), ["allow"]);
+  assert.deepEqual(said("getpid=record", "ptrace=deny"), ["allow"]);
+  assert.deepEqual(said("stat=forward"), ["deny:ENOSYS"]);
+  assert.deepEqual(said("getpid=handle", "@sandbox=allow"), ["deny:ENOSYS"]);
+});
+
 Deno.test("resolvePolicy() injects what returns a descriptor, and forwards the other calls of a group", () => {
   const policy = resolve("full", "@path=forward");
   assert.deepEqual(words(policy, "openat", "mkdirat", "stat", "read"), [
