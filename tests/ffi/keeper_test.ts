@@ -284,6 +284,22 @@ keeperTest("a keeper that is told to stay outlives its owner", async () => {
   assert(isRunning(keeper.process.pid));
 });
 
+keeperTest("a keeper that stays ends when its directory is removed, and its last program has ended", async () => {
+  await using keeper = await TestKeeper.start();
+  const { pid } = keeper.process;
+  await controlKeeper(keeper.directory, "stay");
+  await using program = new Client(["filtered", keeper.control]);
+  await program.line();
+  Deno.renameSync(`${keeper.directory}/board`, `${keeper.directory}/other`);
+  assert.equal(await program.tell(), forwarded);
+  Deno.renameSync(`${keeper.directory}/other`, `${keeper.directory}/board`);
+  Deno.removeSync(keeper.directory, { recursive: true });
+  assert.equal(await program.tell(), forwarded);
+  assert(isRunning(pid));
+  await program.end();
+  await until("the end of the keeper", () => !isRunning(pid));
+});
+
 keeperTest("listeners are numbered, and dropped when their last program ends", async () => {
   await using keeper = await TestKeeper.start();
   const before = keeper.fdCount;

@@ -1,3 +1,4 @@
+import { RefusedError } from "../../lib/errors.ts";
 import { compare, isFault, isFlaky, type Result, type Verdict } from "./result.ts";
 import type { RunRecord } from "./record.ts";
 import { runEntry, type RunOptions } from "./run_entry.ts";
@@ -29,6 +30,9 @@ export interface CompareOptions extends RunOptions {
   readonly onStrange?: (name: string, output: string) => void;
 }
 
+/** Exit status of a prefix that could not start its program. */
+const ownFailure = 125;
+
 /** The side of a record that has the runs without a prefix. */
 export const nativeSide = "native";
 
@@ -49,6 +53,8 @@ export async function runTimes(
   let results = record.results(suite.name, entry.name, side);
   while (results.length < count) {
     const { result, output } = await runEntry(suite, entry, options.prefix, options);
+    // Such a run says nothing of the entry, and two of them would be alike.
+    if (options.prefix.length > 0 && result.code === ownFailure) throw new RefusedError(`Cannot run ${entry.name} by ${side}: ${output}`);
     record.add(suite.name, entry.name, side, result);
     results = record.results(suite.name, entry.name, side);
     const native = record.results(suite.name, entry.name, nativeSide);

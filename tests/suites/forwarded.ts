@@ -12,6 +12,9 @@ import { hostArchitecture } from "../../lib/syscall/arch.ts";
 import { compileFilter } from "../../lib/syscall/filter.ts";
 import { resolvePolicy } from "../../lib/syscall/policy.ts";
 
+/** Exit status when it was not the program that failed, as of `nodeos run`. */
+const ownFailure = 125;
+
 /** Runs a program under a profile and switches; its exit status. Calls that went back are named when asked. */
 async function runForwarded(wish: string, argv: readonly string[], counts: boolean): Promise<number> {
   const [profile, ...words] = wish.split(",");
@@ -19,7 +22,8 @@ async function runForwarded(wish: string, argv: readonly string[], counts: boole
   const switchable = words.filter(isSwitchable).map((word) => word.split("=")[0]);
   const switches = words.filter((word) => !isSwitchable(word));
   const policy = resolvePolicy({ profile, switches, switchable }, hostArchitecture()!);
-  const directory = Deno.makeTempDirSync({ prefix: "nodeos-forwarded-" });
+  // Not below TMPDIR, which may be long: sockets have short names.
+  const directory = Deno.makeTempDirSync({ dir: "/tmp", prefix: "nodeos-forwarded-" });
   try {
     await startKeeper({ directory: `${directory}/seat`, board: encodeBoard(policy) });
     const filter = { program: compileFilter(policy), control: `${directory}/seat/control.sock` };
@@ -44,5 +48,11 @@ if (import.meta.main) {
     console.error("usage: deno run -A tests/suites/forwarded.ts [--counts] SYSCALLS -- PROGRAM...");
     Deno.exit(2);
   }
-  Deno.exit(await runForwarded(wish, argv, counts));
+  let code = ownFailure;
+  try {
+    code = await runForwarded(wish, argv, counts);
+  } catch (error) {
+    console.error(error);
+  }
+  Deno.exit(code);
 }

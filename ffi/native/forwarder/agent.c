@@ -134,11 +134,11 @@ _Noreturn void agent_run(const struct nodeos_board *board, int socket, const str
 
                 value = execute(board, frame, &request, &tally.outcome);
                 tally.ns = (uint64_t) (keeper_now_ns() - start_ns);
+                if (send_all(socket, agent_room.answer, request_answer(&request, frame, value)) < 0)
+                        break;
                 /* The counters may miss one when their reader is slow; the peer does not wait for it. */
                 if (tally.outcome)
                         (void) !write(AGENT_TALLY, &tally, sizeof(tally));
-                if (send_all(socket, agent_room.answer, request_answer(&request, frame, value)) < 0)
-                        break;
         }
         _exit(0);
 }

@@ -37,13 +37,10 @@ int below_open(int directory, const char *path, const struct open_how *how) {
                 return (int) syscall(SYS_openat2, directory, path, how, sizeof(*how));
         strcpy(start, path);
         name = split(start, room, is_directory);
-        errno = ELOOP;
-        if (!name)
-                return -1;
-        parent = (int) syscall(SYS_openat2, directory, start, &look, sizeof(look));
-        if (parent < 0)
-                return -1;
-        if (is_private_system(file_system_of(parent))) {
+        if (name)
+                parent = (int) syscall(SYS_openat2, directory, start, &look, sizeof(look));
+        /* Where the directory is not to be had, the kernel may look at something else first. */
+        if (parent < 0 || is_private_system(file_system_of(parent))) {
                 errno = ELOOP;
                 return -1;
         }

@@ -5,8 +5,10 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,7 +18,7 @@
 enum { TALLY_PAUSE_NS = 20 * 1000 * 1000 };
 
 /* What is polled, in this order; after these clients, agents (two each) and listeners. */
-enum { POLL_CONTROL, POLL_SIGNAL, POLL_OWNER, POLL_CHANNEL, POLL_FORWARDER, POLL_SIDECAR, POLL_SIDECAR_SOCKET, POLL_TALLY, POLL_FIXED };
+enum { POLL_CONTROL, POLL_SIGNAL, POLL_OWNER, POLL_CHANNEL, POLL_FORWARDER, POLL_SIDECAR, POLL_SIDECAR_SOCKET, POLL_TALLY, POLL_BOARD, POLL_FIXED };
 
 int keeper_do(struct keeper *keeper, uint32_t client, uint32_t kind, int fd, int32_t *ret_result) {
         int takes_fd = kind == NODEOS_CONTROL_LISTEN || kind == NODEOS_CONTROL_PEER || kind == NODEOS_CONTROL_HANDLE;
@@ -76,6 +78,7 @@ static nfds_t watch_all(const struct keeper *keeper, struct pollfd *polled, int6
         watch(&polled[POLL_SIDECAR], keeper->sidecar_pidfd, POLLIN);
         watch(&polled[POLL_SIDECAR_SOCKET], sidecar_fd, POLLIN);
         watch(&polled[POLL_TALLY], now_ns >= keeper->tally_ns ? keeper->tally_fds[0] : -1, POLLIN);
+        watch(&polled[POLL_BOARD], keeper->board_watch_fd, POLLIN);
         for (int i = 0; i < keeper->client_count; i++)
                 watch(next++, keeper->clients[i].fd, keeper->clients[i].is_waiting ? 0 : POLLIN);
         for (int i = 0; i < keeper->agent_count; i++) {
@@ -129,6 +132,17 @@ static void serve_lists(struct keeper *keeper, const struct pollfd *polled) {
         }
 }
 
+/* Whoever removes the board, and the sockets with it, has no way left to us. */
+static void look_at_board(struct keeper *keeper) {
+        char events[512];
+        struct stat stat;
+
+        while (read(keeper->board_watch_fd, events, sizeof(events)) > 0)
+                ;
+        if (fstat(BOARD_FD, &stat) == 0 && stat.st_nlink == 0)
+                keeper->is_removed = 1;
+}
+
 static void serve(struct keeper *keeper, const struct pollfd *polled) {
         serve_lists(keeper, polled);
         if (polled[POLL_SIGNAL].revents)
@@ -149,13 +163,15 @@ static void serve(struct keeper *keeper, const struct pollfd *polled) {
                 tally_read(keeper);
                 keeper->tally_ns = keeper_now_ns() + TALLY_PAUSE_NS;
         }
+        if (polled[POLL_BOARD].revents)
+                look_at_board(keeper);
         if (polled[POLL_CONTROL].revents)
                 control_accept(keeper);
 }
 
-/* Nobody needs us: the owner is gone, did not ask us to stay, and no program of ours runs. */
+/* Nobody needs us: the owner is gone and did not ask us to stay, or nobody can ask us for anything; and no program of ours runs. */
 static int is_needless(const struct keeper *keeper) {
-        return keeper->owner_pidfd < 0 && !keeper->stays && keeper->listener_count == 0;
+        return keeper->owner_pidfd < 0 && (!keeper->stays || keeper->is_removed) && keeper->listener_count == 0;
 }
 
 static void serve_until_end(struct keeper *keeper) {
@@ -232,6 +248,10 @@ static int keeper_open(struct keeper *keeper) {
                 if (keeper->owner_pidfd < 0 || start_ticks_of(options->owner_pid) != options->owner_start_ticks)
                         return -ESRCH;
         }
+        keeper->board_watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+        /* Without it we stay on. */
+        if (keeper->board_watch_fd >= 0)
+                inotify_add_watch(keeper->board_watch_fd, "/proc/self/fd/1", IN_ATTRIB);
         keeper->stays = !options->owner_pid;
         return sidecar_open(keeper);
 }
@@ -242,7 +262,7 @@ int keeper_run(const struct keeper_options *options, struct nodeos_board *board,
 
         keeper = (struct keeper){
                 .options = options, .board = board, .board_view = view,
-                .signal_fd = -1, .record_fd = -1, .owner_pidfd = -1,
+                .signal_fd = -1, .record_fd = -1, .owner_pidfd = -1, .board_watch_fd = -1,
                 .forwarder_pidfd = -1, .channel = -1, .sidecar_fd = -1, .sidecar_pidfd = -1,
                 .forwarder_pace = { .interval_ns = SECOND_NS, .burst = 64 },
                 .sidecar_pace = { .interval_ns = SECOND_NS, .burst = 20 },

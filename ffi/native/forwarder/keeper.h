@@ -76,6 +76,8 @@ struct keeper {
         const struct nodeos_board *board_view; /* header, rows and policy, read-only: all that an agent sees of it */
         int signal_fd, record_fd, owner_pidfd;
         int stays;     /* when the owner dies */
+        int board_watch_fd; /* -1: none */
+        int is_removed; /* the board has no name any more */
         int is_ending;
         uint32_t stop_client; /* that is told when all has ended */
 
@@ -151,6 +153,12 @@ int sidecar_open(struct keeper *keeper);
 /* Starts it, unless it runs. Returns its process id, or -errno. */
 int32_t sidecar_start(struct keeper *keeper);
 void sidecar_ended(struct keeper *keeper);
+
+/* --- confine.c --- */
+
+/* Takes from this process, for good, what the sidecar has no use for: processes, other sockets than Unix ones, signals to
+ * others and their memory. Returns 0, or -errno. */
+int sidecar_confine(void);
 
 /* --- peer.c --- */
 

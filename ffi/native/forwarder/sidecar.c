@@ -72,6 +72,8 @@ _Noreturn static void sidecar_main(struct keeper *keeper) {
                 error = child_set_capabilities(0);
         if (error == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 error = -errno;
+        if (error == 0)
+                error = sidecar_confine();
         if (error == 0) {
                 execvp(argv[0], argv);
                 error = -errno;

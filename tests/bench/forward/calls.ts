@@ -16,7 +16,7 @@ export async function benchAllowed(bench: Bench, cpus: Cpus): Promise<Group> {
     const policy = policyHere({ profile });
     await using keeper = await bench.startKeeper(cpus, policy);
     const way = (request: Omit<LaunchRequest, "argv">) => () =>
-      bench.samples("client", ["getppid", 200, batch], { cpus: [cpus.program], ...request }).map((ns) => ns / batch);
+      bench.samples("client", ["getppid", 60, batch], { cpus: [cpus.program], ...request }).map((ns) => ns / batch);
     const ours = { name: `under ${profile}`, run: way(filterOf(policy, keeper.control)) };
     comparisons.push(compare(`getppid under ${profile}`, { ours, rival: { name: "without a filter", run: way({}) } }, rounds, {
       addedNsMax: 50,

@@ -4,7 +4,7 @@ import type { Group } from "../measure.ts";
 import { compare, groupOf } from "./comparison.ts";
 import { type Bench, type Cpus, isThere, policyHere, startServer } from "./place.ts";
 
-const rounds = 7;
+const rounds = 5;
 const requestsPerRun = 2000;
 const body = JSON.stringify({ calls: [{ call: "geteuid", args: [] }] });
 const answer = '"results":[{"value":0}]';

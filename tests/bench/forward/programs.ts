@@ -3,7 +3,7 @@ import type { Group } from "../measure.ts";
 import { compare, type Comparison, groupOf } from "./comparison.ts";
 import { type Bench, type Cpus, filterOf, policyHere, run } from "./place.ts";
 
-const rounds = 5;
+const rounds = 4;
 const [directoryCount, filesPerDirectory] = [40, 25];
 
 /** Whole programs under lean and cnk, beside the same without a filter. */

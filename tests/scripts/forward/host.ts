@@ -197,11 +197,11 @@ export class Talk implements AsyncDisposable {
   }
 
   /** Closes its standard input, and resolves when it has ended. */
-  async end(): Promise<CommandResult> {
+  async end(secondsMax = 60): Promise<CommandResult> {
     await this.#writer.close().catch(() => {});
     let stdout = this.#text;
     for (;;) {
-      const { value, done } = await withinMinute(this.#reader.read(), "the end of the program");
+      const { value, done } = await withinMinute(this.#reader.read(), "the end of the program", secondsMax);
       if (done) break;
       stdout += value;
     }
@@ -224,7 +224,7 @@ export class Talk implements AsyncDisposable {
   }
 }
 
-/** A watchdog: what hangs fails. */
+/** A watchdog: what hangs fails, after a minute if nothing else is said. */
 export async function withinMinute<T>(promise: Promise<T>, what: string, seconds = 60): Promise<T> {
   const { promise: alarm, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new Error(`${what} did not come within ${seconds} s`)), seconds * 1000);
