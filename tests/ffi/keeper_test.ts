@@ -296,7 +296,7 @@ keeperTest("a keeper that stays ends when its directory is removed, and its last
   Deno.removeSync(keeper.directory, { recursive: true });
   assert.equal(await program.tell(), forwarded);
   assert(isRunning(pid));
-  await program.end();
+  await program[Symbol.asyncDispose]();
   await until("the end of the keeper", () => !isRunning(pid));
 });
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { libraryPath } from "../../ffi/library.ts";
 import { HttpConnection } from "../../lib/sidecar/http_connection.ts";
 import { type ClientCall, SyscallClient, SyscallError } from "../../lib/sidecar/client.ts";
 import { bodyBytesMax, connectionsMax } from "../../lib/sidecar/limits.ts";
@@ -609,6 +610,38 @@ sidecarTest("code in the sidecar can read its module's directory, and nothing el
   );
   assert.doesNotMatch(others.imported, /done/);
   assert.equal(Object.keys(said).length, Object.keys(probes).length);
+});
+
+sidecarTest("native code in the sidecar makes no process, no other socket, and reaches no other process", async () => {
+  // The kernel refuses it, whoever asks: our library's permission lets a module call all of the C library.
+  const handlers = handlersModule(`
+    const i32 = "i32" as const;
+    const c = Deno.dlopen(${JSON.stringify(libraryPath())}, {
+      fork: { parameters: [], result: i32 }, system: { parameters: ["buffer"], result: i32 }, kill: { parameters: [i32, i32], result: i32 },
+      socket: { parameters: [i32, i32, i32], result: i32 }, ptrace: { parameters: [i32, i32, "usize", "usize"], result: "isize" },
+      close: { parameters: [i32], result: i32 },
+    }).symbols;
+    const text = (text: string) => new TextEncoder().encode(text + "\\0");
+    const probes: Record<string, () => unknown> = {
+      fork: () => c.fork(),
+      system: () => c.system(text("true")),
+      tcp: () => c.socket(2, 1, 0),
+      netlink: () => c.socket(16, 3, 0),
+      kill: () => c.kill(${Deno.pid}, 0),
+      ptrace: () => c.ptrace(16, ${Deno.pid}, 0n, 0n),
+      unix: () => c.close(c.socket(1, 1, 0)),
+    };
+    export const handlers = {
+      openat({ arguments: { path } }: any): any {
+        return path.startsWith("/probe/") ? { content: String(probes[path.slice(7)]()) } : "forward";
+      },
+    };`);
+  await using sidecar = await RealSidecar.start({ ...handled, handlers });
+  const probe = async (name: string) => (await sidecar.run(["cat", `/probe/${name}`])).out;
+  for (const name of ["fork", "tcp", "netlink", "kill", "ptrace"]) assert.equal(await probe(name), "-1", name);
+  // The status 127 of a shell that could not be started.
+  assert.equal(await probe("system"), `${127 << 8}`);
+  assert.equal(await probe("unix"), "0");
 });
 
 sidecarTest("the sidecar has no capability, and a name that is in the table is a call of this machine", async () => {

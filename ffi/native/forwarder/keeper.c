@@ -169,9 +169,9 @@ static void serve(struct keeper *keeper, const struct pollfd *polled) {
                 control_accept(keeper);
 }
 
-/* Nobody needs us: the owner is gone and did not ask us to stay, or nobody can ask us for anything; and no program of ours runs. */
+/* Nobody needs us: no program of ours runs, and the owner is gone and did not ask us to stay, or nobody can ask us any more. */
 static int is_needless(const struct keeper *keeper) {
-        return keeper->owner_pidfd < 0 && (!keeper->stays || keeper->is_removed) && keeper->listener_count == 0;
+        return keeper->listener_count == 0 && (keeper->is_removed || (keeper->owner_pidfd < 0 && !keeper->stays));
 }
 
 static void serve_until_end(struct keeper *keeper) {
