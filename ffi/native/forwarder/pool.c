@@ -285,12 +285,13 @@ bool pool_end_waits(struct pool *pool) {
         for (uint32_t slot = 0; slot < NODEOS_BOARD_SLOTS; slot++) {
                 const struct nodeos_journal *journal = board_journal(slot);
                 int tid = atomic_load(&slot_tids[slot]);
+                uint32_t state = __atomic_load_n(&journal->state, __ATOMIC_ACQUIRE);
 
                 if (tid <= 0 || journal->listener != pool->number ||
-                    __atomic_load_n(&journal->state, __ATOMIC_ACQUIRE) != NODEOS_JOURNAL_RUNNING)
+                    (state != NODEOS_JOURNAL_RECEIVED && state != NODEOS_JOURNAL_RUNNING))
                         continue;
                 any = true;
-                if (now_ns - journal->received_ns > LONG_NS)
+                if (state == NODEOS_JOURNAL_RUNNING && now_ns - journal->received_ns > LONG_NS)
                         syscall(SYS_tgkill, pid, tid, WAKE_SIGNAL);
         }
         return any;
