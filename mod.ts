@@ -53,3 +53,33 @@ export { type Change, formatSteps, type Step, type StepKind, stepKinds } from ".
 export type { Kernel } from "./lib/plan/driver.ts";
 export { type Drift, verify } from "./lib/plan/executor.ts";
 export type { Holding, Ledger, NodeHolding, Owner } from "./lib/plan/ledger.ts";
+export {
+  type ChangedCall,
+  type ChangeReport,
+  type ClientArgument,
+  type ClientCall,
+  type ClientFilled,
+  type ClientPolicy,
+  type ClientResult,
+  type Decoded,
+  type LoggedEvent,
+  SyscallClient,
+  SyscallError,
+} from "./lib/sidecar/client.ts";
+export { type Architecture, hostArchitecture } from "./lib/syscall/arch.ts";
+export { Board, type BoardState, type CallCounter, type CallInFlight, type Refusal, type Refusals } from "./lib/syscall/board.ts";
+export { compileFilter } from "./lib/syscall/filter.ts";
+export {
+  type ConnectedHandlers,
+  connectHandlers,
+  type HandledArgument,
+  type HandledCall,
+  type Handler,
+  type HandlerOptions,
+  type HandlerResult,
+} from "./lib/syscall/handlers.ts";
+export { type OciSeccomp, ociSeccomp, type OciSyscalls } from "./lib/syscall/oci.ts";
+export { resolvePolicy, type SyscallWish } from "./lib/syscall/policy.ts";
+export type { Policy, Rule } from "./lib/syscall/rules.ts";
+export type { Action, Verdict } from "./lib/syscall/switches.ts";
+export { type Argument, type Call, callNamed, callNumbered, calls, type Group, type Trait } from "./lib/syscall/table.ts";
