@@ -19,7 +19,7 @@ const leftOut: readonly (readonly [names: RegExp, reason: string])[] = [
     "changes parameters of the kernel",
   ],
   [/^(?:msgstress01|fork14)$/, "takes as much of the machine as it gets"],
-  [/^(?:bind06|setsockopt06|setsockopt11)$/, "looks for a race in old kernels for minutes, on two CPUs"],
+  [/^(?:bind06|inotify09|setsockopt06|setsockopt11|timerfd_settime02)$/, "looks for a race in old kernels for minutes, on two CPUs"],
 ];
 
 /** Why an entry is left out, or `null` when it is not. */
