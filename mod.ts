@@ -82,4 +82,14 @@ export { type OciSeccomp, ociSeccomp, type OciSyscalls } from "./lib/syscall/oci
 export { resolvePolicy, type SyscallWish } from "./lib/syscall/policy.ts";
 export type { Policy, Rule } from "./lib/syscall/rules.ts";
 export type { Action, Verdict } from "./lib/syscall/switches.ts";
-export { type Argument, type Call, callNamed, callNumbered, calls, type Group, type Trait } from "./lib/syscall/table.ts";
+export {
+  type Argument,
+  type ArgumentKind,
+  type Bytes,
+  type Call,
+  callNamed,
+  callNumbered,
+  calls,
+  type Group,
+  type Trait,
+} from "./lib/syscall/table.ts";
