@@ -85,6 +85,7 @@ export type { Action, Verdict } from "./lib/syscall/switches.ts";
 export {
   type Argument,
   type ArgumentKind,
+  argumentKinds,
   type Bytes,
   type Call,
   callNamed,
@@ -92,4 +93,5 @@ export {
   calls,
   type Group,
   type Trait,
+  traitNames,
 } from "./lib/syscall/table.ts";
