@@ -7,7 +7,7 @@ const manual = Deno.readTextFileSync(`${runtime}README.md`);
 
 /** The examples of the manual in one language, in their order. */
 function examples(language: string): string[] {
-  return [...manual.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms"))].map(([, text]) => text);
+  return [...manual.matchAll(new RegExp(`^\`\`\`${language}(?: ignore)?\\n(.*?)^\`\`\`$`, "gms"))].map(([, text]) => text);
 }
 
 async function compile(compiler: readonly string[], source: string, output: string): Promise<string> {

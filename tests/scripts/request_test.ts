@@ -4,7 +4,7 @@ import { containerFlags } from "../../scripts/flags.ts";
 import { requestOf } from "../../scripts/request.ts";
 
 Deno.test("requestOf() makes the request of the flags, and leaves open what they leave open", () => {
-  const { name, cpus, count, memory, nodes, pids, scheduling, features } = containerFlags;
+  const { name, cpus, count, memory, nodes, pids, scheduling, syscalls, features } = containerFlags;
   const request = requestOf({
     name: name.parse("sim"),
     cpus: cpus.parse("2-3"),
@@ -13,6 +13,7 @@ Deno.test("requestOf() makes the request of the flags, and leaves open what they
     pids: pids.parse("64"),
     scheduling: scheduling.parse("cooperative"),
     loadBalancing: "on",
+    syscalls: syscalls.parse("cnk,openat=allow"),
     features: features.parse("irqs,watchdog"),
   });
   assert.deepEqual(request, {
@@ -25,6 +26,7 @@ Deno.test("requestOf() makes the request of the flags, and leaves open what they
     scheduling: { policy: "cooperative", throttle: "lift" },
     loadBalancing: "on",
     quiet: { irqs: true, watchdog: true },
+    syscalls: { profile: "cnk", switches: ["openat=allow"] },
   });
   assert.deepEqual(Object.values(requestOf({})).filter((value) => value !== undefined), []);
   assert.equal(requestOf({ count: count.parse("4") }).cpuCount, 4);

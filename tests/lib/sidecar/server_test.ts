@@ -20,7 +20,7 @@ async function withServer(parts: Partial<ServerParts>, fn: (path: string, logged
       service: { architecture: "x86_64", answer: (body) => Promise.resolve({ results: [{ value: decoder.decode(body) }] }) },
       startAgent: () => Promise.reject(new Error("no agent")),
       mayChange: () => true,
-      loadApp: () => Promise.resolve((request) => new Response(`app ${new URL(request.url).pathname}`)),
+      loadApp: () => Promise.resolve(answerOf),
       log: (error) => void logged.push(error),
       ...parts,
     });
@@ -28,6 +28,12 @@ async function withServer(parts: Partial<ServerParts>, fn: (path: string, logged
   } finally {
     Deno.removeSync(directory, { recursive: true });
   }
+}
+
+/** The server waits for what an app has not read of a request, by a timer that outlives a test. */
+async function answerOf(request: Request): Promise<Response> {
+  await request.text();
+  return new Response(`app ${new URL(request.url).pathname}`);
 }
 
 async function open(path: string): Promise<HttpConnection> {
