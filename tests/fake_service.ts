@@ -6,6 +6,8 @@
  * @module
  */
 
+import { sanitizer } from "./ffi/sanitizer.ts";
+
 /** Starts a service at a path, and resolves when it listens. */
 export async function serve(path: string, answer: string): Promise<Worker> {
   const code = `
@@ -38,7 +40,7 @@ export const hasOwnRun: boolean = await runs("true");
 /** Runs a program where /run is its own, and has an empty directory `irqbalance`. */
 export function inOwnRun(...argv: string[]): Deno.Command {
   const args = ["-rm", "sh", "-c", isolate, "sh", ...argv];
-  return new Deno.Command("unshare", { args, stdin: "null", stdout: "piped", stderr: "piped" });
+  return new Deno.Command("unshare", { args, env: sanitizer, stdin: "null", stdout: "piped", stderr: "piped" });
 }
 
 async function runs(program: string): Promise<boolean> {

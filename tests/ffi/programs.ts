@@ -1,5 +1,8 @@
 import { type ExitStatus, launch, type LaunchRequest, wait, waitAsync } from "../../ffi/launch.ts";
 import { kernel } from "./host.ts";
+import { sanitizer } from "./sanitizer.ts";
+
+export { sanitizer };
 
 /** The checkout, with a final slash. */
 export const checkout: string = new URL("../../", import.meta.url).pathname;
@@ -7,18 +10,6 @@ export const checkout: string = new URL("../../", import.meta.url).pathname;
 /** A directory of this test process, for its sockets and files; removed when the process ends. */
 export const scratch: string = Deno.makeTempDirSync({ prefix: "nodeos-ffi-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(scratch, { recursive: true }));
-
-/** A preloaded sanitizer is for this process and for other Deno processes with our library, not for what we launch. */
-export const sanitizer: Readonly<Record<string, string>> = setAside("LD_PRELOAD", "NODEOS_TEST_PRELOAD");
-
-/** The environment is shared by all test files of a run, which are loaded one after the other. */
-function setAside(name: string, aside: string): Record<string, string> {
-  const value = Deno.env.get(name) ?? Deno.env.get(aside);
-  if (value === undefined) return {};
-  Deno.env.delete(name);
-  Deno.env.set(aside, value);
-  return { [name]: value };
-}
 
 // The functions are registered at their first use, which within a test would count as a leak.
 await waitAsync(launch({ argv: ["true"] }), scratch);

@@ -5,7 +5,7 @@ import type { SyscallRequest } from "../../../lib/container/syscall_wish.ts";
 import { Board } from "../../../lib/syscall/board.ts";
 import { kernel, ownCpus } from "../../ffi/host.ts";
 import { cannotKeep, nobody } from "../../ffi/keepers.ts";
-import { descriptorOf, scratch } from "../../ffi/programs.ts";
+import { descriptorOf, sanitizer, scratch } from "../../ffi/programs.ts";
 
 export { nobody };
 
@@ -35,7 +35,8 @@ export class RealSidecar implements AsyncDisposable {
     const stat = kernel.read("/proc/self/stat");
     const owner = { pid: Deno.pid, startTicks: stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] };
     const syscalls = { profile: "lean", user: { uid: nobody, gid: nobody }, ...request };
-    await forwarding.start(directory, { name: "sim", cpus: [], features: {}, syscalls } as never, { cpus: ownCpus, owner });
+    const seat = { cpus: ownCpus, owner, addEnv: sanitizer };
+    await forwarding.start(directory, { name: "sim", cpus: [], features: {}, syscalls } as never, seat);
     return new RealSidecar(directory);
   }
 
