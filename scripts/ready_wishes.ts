@@ -22,10 +22,10 @@ export function writeReadyWish(directory: string, profile: string, { board, filt
  * @param directory Where they lie: the directory of an installed command, `null` in a checkout, where sources change.
  */
 export function readyWish(
-  { profile, switches = [], switchable = [], spinUs = 0 }: SyscallRequest,
+  { profile, switches = [], switchable = [], spinUs }: SyscallRequest,
   directory: string | null = import.meta.url.endsWith(".js") ? import.meta.dirname! : null,
 ): CompiledWish | null {
-  if (directory === null || !/^[a-z-]+$/.test(profile) || switches.length + switchable.length + spinUs > 0) return null;
+  if (directory === null || !/^[a-z-]+$/.test(profile) || switches.length + switchable.length > 0 || spinUs !== undefined) return null;
   try {
     const [board, filter, policy] = parts.map((part) => Deno.readFileSync(`${directory}/${profile}.${part}`));
     return { board, filter, policy: JSON.parse(new TextDecoder().decode(policy)) };

@@ -19,7 +19,7 @@ export const syscallMap = map("syscalls", {
   switchable: callList("switchable"),
   handlers: filled("handlers", "Write the path of a TypeScript module").optional(),
   user: parsed("user", "Write numbers, as in 1000 or 1000:100", parseUser).optional(),
-  spin: parsed("spin", "Write a time, such as 50us", parseDurationNs).optional(),
+  spin: parsed("spin", "Write a time, such as 50us, or off", (text) => text === "off" ? 0 : parseDurationNs(text)).optional(),
 });
 /** `syscalls` of a container: a profile, or a map. */
 export const syscalls = z.preprocess((value) => typeof value === "string" ? { profile: value } : value, syscallMap).transform(syscallsOf);

@@ -13,7 +13,7 @@ export interface SyscallRequest {
   readonly handlers?: string;
   /** Who owns the sidecar's socket; root by default. */
   readonly user?: { readonly uid: number; readonly gid: number };
-  /** How long a thread that answered a call polls for the next one, in microseconds; 0, the default, sleeps at once. */
+  /** How long a thread that answered a call polls for the next one, in microseconds; 50 by default, 0 sleeps at once. */
   readonly spinUs?: number;
 }
 

@@ -6,6 +6,9 @@ import { type Policy, resolvePolicy } from "../syscall/policy.ts";
 import { filePolicy, type PolicyFile } from "../syscall/policy_file.ts";
 import type { SyscallRequest } from "./syscall_wish.ts";
 
+/** Two wake-ups across CPUs take longer than a program that works on files needs until its next call. */
+const spinUsDefault = 50;
+
 /** What a wish means on this machine, ready for a keeper. */
 export interface CompiledWish {
   /** The whole board: the policy, and how calls are executed for somebody else. */
@@ -32,5 +35,9 @@ export function policyOf({ profile, switches, switchable }: SyscallRequest): Pol
 /** Compiles a wish. Throws as {@link policyOf} does. */
 export function compileWish(wish: SyscallRequest): CompiledWish {
   const policy = policyOf(wish);
-  return { board: encodeBoard(policy, { spinUs: wish.spinUs }), filter: compileFilter(policy), policy: filePolicy(policy) };
+  return {
+    board: encodeBoard(policy, { spinUs: wish.spinUs ?? spinUsDefault }),
+    filter: compileFilter(policy),
+    policy: filePolicy(policy),
+  };
 }

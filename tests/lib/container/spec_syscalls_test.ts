@@ -11,6 +11,11 @@ Deno.test("a profile alone is enough", () => {
   assert.deepEqual(syscallsOf("cnk"), { profile: "cnk", switches: [] });
 });
 
+Deno.test("spin is a time, or off", () => {
+  assert.deepEqual(syscallsOf("{ profile: cnk, spin: 20us }"), { profile: "cnk", switches: [], spinUs: 20 });
+  assert.deepEqual(syscallsOf("{ profile: cnk, spin: off }"), { profile: "cnk", switches: [], spinUs: 0 });
+});
+
 Deno.test("lists by action become switches, and a denied call brings its errno", () => {
   const wish = syscallsOf(
     '{ profile: lean, forward: [openat, "@fd"], allow: [stat], deny: ["ptrace:EPERM", bpf], switchable: ["@path"], handlers: ./h.ts, user: "1000:100", spin: 50us }',
