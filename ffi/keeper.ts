@@ -110,7 +110,8 @@ function makeFiles({ directory, board, files = {} }: KeeperRequest): void {
   Deno.mkdirSync(directory, { recursive: true });
   // Users pass through to the socket that is theirs, and see no other name.
   Deno.chmodSync(directory, 0o711);
-  for (const [name, bytes] of Object.entries({ ...files, board })) {
+  // The board first: by it clear() knows a directory that a killed command left half made.
+  for (const [name, bytes] of Object.entries({ board, ...files })) {
     // It is there as a whole, and root's alone, or not at all.
     Deno.writeFileSync(`${directory}/${name}.new`, bytes, { mode: 0o600, createNew: true });
     Deno.renameSync(`${directory}/${name}.new`, `${directory}/${name}`);
@@ -290,7 +291,9 @@ function clear(directory: string): void {
   }
   const isOurs = entries.length === 0 || entries.some(({ name }) => name === "board" || name === "control.sock" || name.endsWith(".new"));
   if (!isOurs) throw new Error(`Cannot keep system calls in ${directory}: there are other files in it`);
-  for (const { name, isDirectory } of entries) if (!isDirectory) Deno.removeSync(`${directory}/${name}`);
+  // The board last: whoever is killed here leaves a directory that is known.
+  const names = entries.filter(({ isDirectory }) => !isDirectory).map(({ name }) => name);
+  for (const name of names.toSorted((a, b) => Number(a === "board") - Number(b === "board"))) Deno.removeSync(`${directory}/${name}`);
 }
 
 /**

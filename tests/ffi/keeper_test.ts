@@ -120,6 +120,16 @@ keeperTest("startKeeper() refuses a directory with the files of others, and leav
   assert.deepEqual([...Deno.readDirSync(directory)].map(({ name }) => name), ["thesis"]);
 });
 
+keeperTest("stopKeeper() removes what a killed command left half made, or half removed", async () => {
+  for (const names of [[], ["board.new"], ["board"], ["board", "filter.new"], ["board", "filter", "policy.json"]]) {
+    const directory = newDirectory();
+    Deno.mkdirSync(directory);
+    for (const name of names) Deno.writeTextFileSync(`${directory}/${name}`, "");
+    await stopKeeper(directory);
+    assert.throws(() => Deno.statSync(directory), Deno.errors.NotFound);
+  }
+});
+
 keeperTest("startKeeper() leaves nothing where a path is longer than a socket's may be", async () => {
   const directory = `${newDirectory()}-${"x".repeat(108)}`;
   await assert.rejects(startKeeper({ directory, board: boardWith() }), { code: "ENAMETOOLONG" });
