@@ -107,8 +107,8 @@ async function killForwarders(container: string, count: number): Promise<void> {
   }
 }
 
-/** System calls that are forwarded, on this kernel and with these cgroups. */
-export function forwardTests(): void {
+/** System calls that are forwarded, on this kernel. */
+export function forwardCallTests(): void {
   guestTest("forwarding: threads get right answers under cnk, also when their forwarder dies", async () => {
     using scratch = new Scratch();
     await nodeosOutput("up", scratch.file("spec.yaml", specOf({ name: "sim", cpus: "4-5", syscalls: "cnk" })));
@@ -169,7 +169,10 @@ export function forwardTests(): void {
     assert.equal(sim.checksum, viz.checksum);
     assert.equal(Deno.readTextFileSync(`${scratch.path}/last.pgm`), expectedPicture(frames));
   });
+}
 
+/** Where they are executed, with these cgroups. */
+export function forwardPlaceTests(): void {
   guestTest("forwarding: a quiet container's calls are executed on the ServiceOS's CPUs only, and resizing leaves them be", async () => {
     using scratch = new Scratch();
     const container = { name: "sim", cpus: "4-5", syscalls: "lean", features: { tasks: "away", irqs: "away" } };

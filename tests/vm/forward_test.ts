@@ -1,3 +1,4 @@
-import { forwardTests } from "./forward_cases.ts";
+import { forwardCallTests, forwardPlaceTests } from "./forward_cases.ts";
 
-forwardTests();
+forwardCallTests();
+forwardPlaceTests();

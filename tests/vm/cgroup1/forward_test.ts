@@ -1,3 +1,3 @@
-import { forwardTests } from "../forward_cases.ts";
+import { forwardPlaceTests } from "../forward_cases.ts";
 
-forwardTests();
+forwardPlaceTests();
