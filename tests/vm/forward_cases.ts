@@ -113,8 +113,8 @@ export function forwardCallTests(): void {
     using scratch = new Scratch();
     await nodeosOutput("up", scratch.file("spec.yaml", specOf({ name: "sim", cpus: "4-5", syscalls: "cnk" })));
     const threads = new Threads("sim", scratch.compile("modelled"), scratch.directory("files"), 3);
-    await killForwarders("sim", 5);
-    assertRight(await threads.end(), 15);
+    await killForwarders("sim", 3);
+    assertRight(await threads.end(), 9);
     // A kernel before 6.11 does not wake those who wait for calls of programs that have ended.
     await eventually("the end of the filter", () => boardOf("sim").listeners === 0);
     await eventually("the end of its threads", () => boardOf("sim").threads === 0);
@@ -130,13 +130,13 @@ export function forwardCallTests(): void {
     const apart = hasThreadPidfds() ? ["apart"] : [];
     const callers = new Threads("sim", modelled, scratch.directory("files"), 3, ...apart);
     const askers = new Threads("sim", asking, asked, 2);
-    await killForwarders("sim", 5);
+    await killForwarders("sim", 3);
     await nodeosOutput("syscalls", "sim", "@path=allow");
     const allowed = callsOf("sim", "allowed");
     await eventually("calls that the programs execute", () => callsOf("sim", "allowed") > allowed + 100);
     await nodeosOutput("syscalls", "sim", "@path=forward");
     await killForwarders("sim", 1);
-    assertRight(await callers.end(), 18);
+    assertRight(await callers.end(), 12);
     await eventually("answers over HTTP", () => callsOf("sim", "forwarded", "close") > 10);
     const { answers, ...wrong } = JSON.parse(await askers.end());
     assert.deepEqual([answers > 0, wrong], [true, { lost: 0, died: 0, wrong: 0 }]);
