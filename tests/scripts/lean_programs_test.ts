@@ -205,7 +205,8 @@ forwardTest("a server in a container answers whoever is outside, from files that
     assert.equal(await server.line(), "ready");
     {
       using client = Deno.createHttpClient({ proxy: { transport: "unix", path: `${directory}/socket` } });
-      const ask = async (name: string, init: RequestInit = {}) => await (await fetch(`http://127.0.0.1/${name}`, { ...init, client })).text();
+      const ask = async (name: string, init: RequestInit = {}) =>
+        await (await fetch(`http://127.0.0.1/${name}`, { ...init, client })).text();
       assert.equal(await ask("absent"), "NotFound");
       const names = Array.from({ length: 50 }, (_, number) => `file-${number}`);
       assert.deepEqual(await Promise.all(names.map((name) => ask(name, { method: "PUT", body: name }))), names);
