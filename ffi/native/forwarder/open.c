@@ -85,10 +85,6 @@ int open_prepare(struct call *call) {
         return call->how.flags & O_PATH ? STEP_BACK : STEP_ON;
 }
 
-bool open_creates(const struct call *call) {
-        return makes_file(call->how.flags);
-}
-
 bool open_changes(const struct call *call) {
         return call->how.flags & (O_CREAT | O_TRUNC | TMPFILE_ALONE);
 }
@@ -173,7 +169,7 @@ int open_execute(const struct skin *skin, struct call *call, int64_t *ret_result
         how.resolve |= RESOLVE_NO_MAGICLINKS;
         if (leads_to_personal(directory, path, &how, &before))
                 return STEP_BACK;
-        if (how.flags & (O_CREAT | O_TRUNC | TMPFILE_ALONE) && !has_all_rights(skin) && call->arguments[form.path].state == ARGUMENT_READ)
+        if (open_changes(call) && !has_all_rights(skin) && call->arguments[form.path].state == ARGUMENT_READ)
                 fd = below_open(directory, path, &how);
         else
                 fd = (int) syscall(SYS_openat2, directory, path, &how, sizeof(how));

@@ -298,8 +298,6 @@ void become_nobody_known(struct worker *worker);
 
 /* Takes the flags of an open call from its arguments. Returns a step; before anything else is done for the call. */
 int open_prepare(struct call *call);
-/* Whether the call makes files, so that the umask counts. */
-bool open_creates(const struct call *call);
 /* Whether it makes a file or cuts one off. */
 bool open_changes(const struct call *call);
 /* Whether a second execution does no harm; was_done: the first one succeeded. It is prepared for that. */
