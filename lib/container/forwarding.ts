@@ -63,19 +63,26 @@ function handlersOf({ handlers }: SyscallRequest): string | undefined {
  * @param load Loads the compiler when it is needed: its tables, profiles and schemas are larger than all the rest.
  */
 export function forwardingBy(load: () => Promise<Compile>): Forwarding {
+  const compiled = new WeakMap<SyscallRequest, CompiledWish>();
+  /** A wish is compiled to be checked, and what came of it is started. */
+  const compile = async (wish: SyscallRequest): Promise<CompiledWish> => {
+    const known = compiled.get(wish) ?? await (await load())(wish);
+    compiled.set(wish, known);
+    return known;
+  };
   return {
     async check({ containers }: NodeRequest): Promise<void> {
       const issues: SpecIssue[] = [];
       for (const [index, { syscalls }] of containers.entries()) {
         if (syscalls === undefined) continue;
-        const issue = await issueOf(syscalls, await load());
+        const issue = await issueOf(syscalls, compile);
         if (issue !== null) issues.push({ path: ["containers", index, "syscalls"], kind: "usage", ...issue });
       }
       if (issues.length > 0) throw new SpecError(issues);
     },
 
     async start(directory: string, { name, syscalls }: ContainerSpec, seat: ForwardingSeat): Promise<void> {
-      const { board, filter, policy } = await (await load())(syscalls!);
+      const { board, filter, policy } = await compile(syscalls!);
       const { uid, gid } = syscalls!.user ?? { uid: 0, gid: 0 };
       const handlers = handlersOf(syscalls!);
       await startKeeper({

@@ -4,7 +4,7 @@ import { RefusedError } from "../../lib/errors.ts";
 import { table } from "../../lib/report/table.ts";
 import { Board } from "../../lib/syscall/board.ts";
 import { decideSwitch, fixedCalls } from "../../lib/syscall/switching.ts";
-import { parsePolicyFile, type PolicyFile } from "../../lib/syscall/policy_file.ts";
+import { parsePolicyFile, type PolicyFile, policyFileName } from "../../lib/syscall/policy_file.ts";
 import { formatVerdict } from "../../lib/syscall/switches.ts";
 import { callNamed } from "../../lib/syscall/table.ts";
 import type { Context } from "../context.ts";
@@ -90,7 +90,7 @@ async function directoryOf(context: Context, name: string): Promise<string> {
 }
 
 async function policyIn(directory: string): Promise<PolicyFile> {
-  return await parsePolicyFile(await Deno.readTextFile(`${directory}/policy.json`));
+  return await parsePolicyFile(await Deno.readTextFile(`${directory}/${policyFileName}`));
 }
 
 /** Numbers of 64 bits as text: JSON has none. */

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { forwarding } from "../../../lib/container/forwarding.ts";
+import { forwarding, forwardingBy } from "../../../lib/container/forwarding.ts";
 import { forwardedBirth, forwardingDirectory } from "../../../lib/container/forwarding_seat.ts";
 import type { NodeRequest } from "../../../lib/container/spec.ts";
 import { SpecError } from "../../../lib/container/spec.ts";
 import type { SyscallRequest } from "../../../lib/container/syscall_wish.ts";
+import { compileWish } from "../../../lib/container/wish_compiler.ts";
 import { hostArchitecture } from "../../../lib/syscall/arch.ts";
 
 const cannotFilter = hostArchitecture() === null ? "needs x86-64 or aarch64" : null;
@@ -34,6 +35,15 @@ onThisProcessor("check() names every container whose wish is wrong, with what wo
     assert.match(error.issues[2].message, /Cannot use the handlers "\/nonexistent\/handlers\.ts": there is no such file/);
     return true;
   });
+});
+
+onThisProcessor("check() compiles a wish once, however often it is looked at", async () => {
+  const wishes: SyscallRequest[] = [];
+  const counted = forwardingBy(() => Promise.resolve((wish) => (wishes.push(wish), compileWish(wish))));
+  const asked = request({ profile: "lean" }, { profile: "cnk" });
+  await counted.check(asked);
+  await counted.check(asked);
+  assert.deepEqual(wishes.map(({ profile }) => profile), ["lean", "cnk"]);
 });
 
 Deno.test("forwardedBirth() brings filter and socket, and takes rights by exec from users other than root", () => {
