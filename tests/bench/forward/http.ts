@@ -1,27 +1,39 @@
+import type { LaunchRequest } from "../../../ffi/launch.ts";
 import { libraryPath } from "../../../ffi/library.ts";
 import { checkout } from "../../host.ts";
 import type { Group } from "../measure.ts";
-import { compare, groupOf } from "./comparison.ts";
-import { type Bench, type Cpus, isThere, policyHere, startServer } from "./place.ts";
+import { type Bound, compare, type Comparison, groupOf } from "./comparison.ts";
+import { type Bench, type Cpus, isThere, nobody, policyHere, startServer } from "./place.ts";
 
 const rounds = 5;
 const requestsPerRun = 2000;
-const body = JSON.stringify({ calls: [{ call: "geteuid", args: [] }] });
-const answer = '"results":[{"value":0}]';
+/** Of a large request: from it and a single call comes what each further call takes. */
+const batchCalls = 21;
 
-/** One call over HTTP: the sidecar with its agent, beside a handler that makes the call by itself. */
+/** Calls over HTTP: the sidecar with its agent, beside a handler that makes them by itself. */
 export async function benchHttp(bench: Bench, cpus: Cpus): Promise<Group> {
   await using keeper = await bench.startKeeper(cpus, policyHere({ profile: "lean" }), { sidecar: sidecarCommand(bench.directory) });
   const bareSocket = `${bench.directory}/bare-${cpus.service}.sock`;
   const flags = ["run", "-q", "-A", `${checkout}tests/bench/forward/bare_server.ts`];
   using _bare = startServer({ argv: [Deno.execPath(), ...flags, bareSocket], cpus: [cpus.service] });
   await isThere(bareSocket);
-  const way = (name: string, socket: string) => ({
-    name,
-    run: () => bench.samples("http_client", [socket, requestsPerRun, body, answer], { cpus: [cpus.program] }),
-  });
-  const ways = { ours: way("sidecar", `${keeper.directory}/sidecar.sock`), rival: way("bare handler", bareSocket) };
-  return groupOf(`geteuid over HTTP, ${cpus.name}`, [compare("one call in a request", ways, rounds, { ratioMax: 1.3 })], [
+  Deno.chmodSync(bareSocket, 0o666);
+  const asked = (what: string, calls: number, credentials?: LaunchRequest["credentials"], bound?: Bound): Comparison => {
+    const body = JSON.stringify({ calls: Array.from({ length: calls }, () => ({ call: "geteuid" })) });
+    const way = (name: string, socket: string) => ({
+      name,
+      run: () =>
+        bench.samples("http_client", [socket, requestsPerRun, body, '"results":[{"value":'], { cpus: [cpus.program], credentials }),
+    });
+    const ways = { ours: way("sidecar", `${keeper.directory}/sidecar.sock`), rival: way("bare handler", bareSocket) };
+    return compare(what, ways, rounds, bound);
+  };
+  const comparisons = [
+    asked("one call in a request, as nobody", 1, nobody, { ratioMax: 1.3 }),
+    asked("one call in a request, as root", 1, undefined, { ratioMax: 1.3 }),
+    asked(`${batchCalls} calls in a request, as nobody`, batchCalls, nobody),
+  ];
+  return groupOf(`geteuid over HTTP, ${cpus.name}`, comparisons, [
     "Bare handler: Deno.serve, JSON in and out, geteuid by FFI. The sidecar has it executed by the agent, with the rights of its peer.",
   ]);
 }

@@ -100,7 +100,7 @@ export class Bench implements Disposable {
       directory,
       board,
       cpus: [service],
-      sidecar: sidecar && { argv: sidecar, uid: 0, gid: 0 },
+      sidecar: sidecar && { argv: sidecar, ...nobody },
     });
     return { control: `${directory}/control.sock`, directory, pid, [Symbol.asyncDispose]: () => stopKeeper(directory) };
   }
