@@ -13,7 +13,7 @@
 
 export type { Scheduling } from "./ffi/task.ts";
 export type { Cache } from "./lib/kernel/cache.ts";
-export type { HugePagePool, MemoryNode } from "./lib/kernel/numa.ts";
+export type { HugePagePool, NumaNode } from "./lib/kernel/numa.ts";
 export { CapturedRoot } from "./ffi/captured_root.ts";
 export { SysError } from "./ffi/errors.ts";
 export { type KernelEntry, type KernelFiles, KernelRoot, type KernelWriter } from "./ffi/kernel_root.ts";

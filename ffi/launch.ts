@@ -35,6 +35,7 @@ export const LaunchLayout = struct({
   sched: "u64[7]",
   cpus: "u64[64]",
   nodes: "u64[16]",
+  dataBytes: "u64",
 });
 
 /** `struct nodeos_launched`. */
@@ -57,6 +58,7 @@ const steps = [
   "join the cgroup",
   "set the affinity",
   "set the memory policy",
+  "limit the memory",
   "set the scheduling",
   "connect standard input and output",
   "set user and group",
@@ -108,6 +110,8 @@ export interface LaunchRequest {
   readonly scheduling?: Scheduling;
   /** Memory policy: one of `memoryModes` and the NUMA nodes that it is about. */
   readonly memory?: { readonly mode: number; readonly nodes: readonly number[] };
+  /** The most private memory that the program may ask for, in bytes (RLIMIT_DATA): more is refused with ENOMEM. */
+  readonly dataBytes?: number;
   /** User and group to become; supplementary groups become the one group. */
   readonly credentials?: { readonly uid: number; readonly gid: number };
   /** Descriptors of ours to become 0, 1 and 2; -1 keeps, {@link stdioNull} is `/dev/null`. */
@@ -247,6 +251,7 @@ function encode(request: LaunchRequest): Uint8Array<ArrayBuffer> {
   if (request.scheduling) bytes.set(encodeScheduling(request.scheduling), LaunchLayout.offsets.sched);
   bytes.set(new Uint8Array(maskOf(request.cpus ?? [], cpuWords).buffer), LaunchLayout.offsets.cpus);
   bytes.set(new Uint8Array(maskOf(request.memory?.nodes ?? [], nodeWords).buffer), LaunchLayout.offsets.nodes);
+  new DataView(bytes.buffer).setBigUint64(LaunchLayout.offsets.dataBytes, BigInt(request.dataBytes ?? 0), true);
   let at = LaunchLayout.size;
   for (const text of strings) {
     bytes.set(text, at);

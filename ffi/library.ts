@@ -1,5 +1,5 @@
 /** The ABI number that this folder was written for; `NODEOS_ABI` in `native/nodeos.h`. */
-export const abi = 2;
+export const abi = 3;
 
 /** Where the built library lies: `build/libnodeos.so` beside `deno.json`, or what `NODEOS_LIB` names. */
 export function libraryPath(): string {

@@ -5,6 +5,7 @@ import { quote } from "../lib/quote.ts";
 import { parseScheduling } from "../lib/container/scheduling_wish.ts";
 import type { SchedulingWish } from "../lib/feature/scheduling.ts";
 import { parseSyscalls } from "../lib/container/syscall_wish.ts";
+import { parseUnit } from "../lib/container/unit_text.ts";
 import { UsageError } from "../lib/errors.ts";
 
 /** Parses seconds: a number from 0, fractions allowed. */
@@ -69,6 +70,13 @@ export const containerFlags = {
   count: { kind: "parsed", parse: parseCount, optional: true, brief: "How many CPUs, instead of which" },
   memory: { kind: "parsed", parse: parseBytes, optional: true, brief: "The most memory, such as 64GiB (default: no limit)" },
   nodes: { kind: "parsed", parse: parseNumberList, optional: true, brief: "NUMA nodes to take memory from, such as 0-1 (default: all)" },
+  unit: {
+    kind: "parsed",
+    parse: parseUnit,
+    optional: true,
+    variadic: true,
+    brief: "Memory of its own, [OBJECT=]SIZE[@NODE][/PAGE][:BACKEND], such as 1GiB@1; may be repeated (default: none)",
+  },
   pids: { kind: "parsed", parse: parseCount, optional: true, brief: "The most threads at once (default: no limit)" },
   scheduling: {
     kind: "parsed",

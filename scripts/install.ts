@@ -29,7 +29,7 @@ const permissions = [
   "--allow-read",
   "--allow-write=/run/nodeos,.",
   // LOG_*: the YAML reader asks for them.
-  "--allow-env=CC,LOG_STREAM,LOG_TOKENS,NODEOS_LIB,NODEOS_STATE,NO_COLOR,PATH,TERM",
+  "--allow-env=CC,GLIBC_TUNABLES,LD_PRELOAD,LOG_STREAM,LOG_TOKENS,NODEOS_LIB,NODEOS_STATE,NO_COLOR,PATH,TERM",
 ];
 
 /** Flags that keep Deno from looking for what a bundle does not need: 2 ms of 16. */

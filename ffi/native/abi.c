@@ -28,6 +28,7 @@ static const int32_t launch_fields[] = {
         FIELD(nodeos_launch, envp), FIELD(nodeos_launch, envc), FIELD(nodeos_launch, cwd), FIELD(nodeos_launch, search),
         FIELD(nodeos_launch, filter), FIELD(nodeos_launch, filter_count), FIELD(nodeos_launch, control),
         FIELD(nodeos_launch, sched), FIELD(nodeos_launch, cpus), FIELD(nodeos_launch, nodes),
+        FIELD(nodeos_launch, data_bytes),
 };
 
 static const int32_t launched_fields[] = {

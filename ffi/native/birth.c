@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include "birth.h"
@@ -123,6 +124,8 @@ IN_CHILD static int prepare(struct child *child) {
                 return fail(child, NODEOS_STEP_AFFINITY);
         if (request->flags & NODEOS_LAUNCH_MEMPOLICY && nodeos_mempolicy_set(request->memory_mode, request->nodes) < 0)
                 return fail(child, NODEOS_STEP_MEMPOLICY);
+        if (request->data_bytes && setrlimit(RLIMIT_DATA, &(struct rlimit){ request->data_bytes, request->data_bytes }) < 0)
+                return fail(child, NODEOS_STEP_DATA);
         /* A deadline allows no second thread: where one is needed, handover.c sets it afterwards. */
         if (request->flags & NODEOS_LAUNCH_SCHED && !child->handover && nodeos_sched_set(0, &request->sched) < 0)
                 return fail(child, NODEOS_STEP_SCHED);

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /* Raised whenever a prototype, a structure or a meaning below changes; ffi/mod.ts compares it when it loads us. */
-#define NODEOS_ABI 2
+#define NODEOS_ABI 3
 
 #define NODEOS_EXPORT __attribute__((visibility("default")))
 
@@ -121,6 +121,7 @@ enum nodeos_launch_step {
         NODEOS_STEP_CGROUP,
         NODEOS_STEP_AFFINITY,
         NODEOS_STEP_MEMPOLICY,
+        NODEOS_STEP_DATA,
         NODEOS_STEP_SCHED,
         NODEOS_STEP_STDIO,
         NODEOS_STEP_CREDENTIALS,
@@ -164,6 +165,7 @@ struct nodeos_launch {
         struct nodeos_sched_attr sched;
         uint64_t cpus[NODEOS_CPU_WORDS];
         uint64_t nodes[NODEOS_NODE_WORDS];
+        uint64_t data_bytes; /* RLIMIT_DATA: the most private memory that may be asked for; 0 keeps ours */
 };
 
 struct nodeos_launched {
@@ -256,24 +258,49 @@ NODEOS_EXPORT int32_t nodeos_keeper_file(const char *path, int32_t kind);
  * is no keeper, -ETIMEDOUT, -ECONNRESET when it ended. *ret_fd becomes the descriptor that came with the answer, or -1;
  * without ret_fd none is taken. */
 NODEOS_EXPORT int32_t nodeos_keeper_call(const char *path, int32_t kind, int32_t send_fd, int32_t *ret_fd);
-/* Sends a call frame to an agent, and reads the answer frame into ret_answer. Returns the byte count, or -errno: -EAGAIN
- * when the answer did not begin within timeout_us, and nodeos_agent_wait has to fetch it; -EPIPE when the agent is gone;
- * -ETIMEDOUT when it neither takes nor gives for a second, since its peer has stopped it; -EMSGSIZE for a frame, or room for an
- * answer, of an impossible size. After any error but -EAGAIN and -EMSGSIZE for the
- * frame, the agent is of no use any more. One thread at a time. */
-NODEOS_EXPORT int32_t nodeos_agent_call(int32_t fd, const uint8_t *frame, int32_t frame_size, uint8_t *ret_answer,
-                                        int32_t answer_size, int32_t timeout_us);
-/* Blocks until the agent answers. nodeos_shutdown from another thread ends it, with -EPIPE. */
-NODEOS_EXPORT int32_t nodeos_agent_wait(int32_t fd, uint8_t *ret_answer, int32_t answer_size);
 /* Makes two connected stream sockets. */
 NODEOS_EXPORT int32_t nodeos_socketpair(int32_t *ret_fds);
 /* Who connected to a Unix socket: fills ret_ids with uid, gid and process id. */
 NODEOS_EXPORT int32_t nodeos_peer_uid(int32_t fd, uint32_t *ret_ids);
 /* Sends what a socket takes without waiting. Returns how many bytes, or -errno: -EAGAIN when it takes nothing. */
 NODEOS_EXPORT int32_t nodeos_send(int32_t fd, const uint8_t *data, int32_t size);
-/* Ends both directions of a socket. */
-NODEOS_EXPORT int32_t nodeos_shutdown(int32_t fd);
+/* Returns another descriptor of the same file, or -errno. */
+NODEOS_EXPORT int32_t nodeos_duplicate(int32_t fd);
 NODEOS_EXPORT int32_t nodeos_close(int32_t fd);
+
+/* --- memory*.c: memory with a name -------------------------------------------------------------------------------- */
+
+/* Paths are those of directories and files below /run/nodeos/memory; others are refused with -EACCES. What changes something
+ * needs /run/nodeos to be ours alone, -EPERM; directories above a path are made, and removed as soon as they are empty. */
+
+/* Makes a directory and mounts a file system of memory ("tmpfs" or "hugetlbfs") on it, without devices, programs and set-ids.
+ * Returns 0, or -errno and leaves nothing: -EBUSY when something is mounted there. */
+NODEOS_EXPORT int32_t nodeos_memory_mount(const char *path, const char *type, const char *options);
+/* Gives a mounted one other options. */
+NODEOS_EXPORT int32_t nodeos_memory_remount(const char *path, const char *options);
+/* Unmounts it, if it is mounted, and removes the directory; with detach even if files of it are open, which are then the last
+ * to have it. */
+NODEOS_EXPORT int32_t nodeos_memory_unmount(const char *path, int32_t detach);
+/* What is at a path there, or at /dev/daxN.M. Fills ret_facts with 9 numbers: size, allocated bytes, user, group, mode with its
+ * type, size of a page, major and minor number of its file system, inode. Follows no link. */
+NODEOS_EXPORT int32_t nodeos_memory_stat(const char *path, int64_t *ret_facts);
+/* Allocates bytes `from` to `to` of a file in a process of its own that joins the cgroups (paths of cgroup.procs or tasks, each
+ * with its NUL, and one more NUL) and takes memory of one NUMA node only, of any with -1; then gives the file to uid and gid.
+ * With from -1 the file is made, for its owner alone; -EEXIST when it is there. When that fails, the file is cut off at
+ * `keep`, and is gone with -1. -ENOMEM or -ENOSPC when there is not enough memory, -ETIMEDOUT when nothing came forward for a
+ * minute. */
+NODEOS_EXPORT int32_t nodeos_memory_populate(const char *path, int64_t from, int64_t to, int64_t keep, int32_t node, uint32_t uid,
+                                             uint32_t gid, const char *cgroups);
+/* Cuts a file off at a size that it has at least, and gives it to uid and gid. */
+NODEOS_EXPORT int32_t nodeos_memory_shrink(const char *path, int64_t bytes, uint32_t uid, uint32_t gid);
+/* Removes a file or a link. The memory of a file is free at once: whoever still maps it gets SIGBUS. */
+NODEOS_EXPORT int32_t nodeos_memory_remove(const char *path);
+/* Makes a symbolic link to a device /dev/daxN.M. */
+NODEOS_EXPORT int32_t nodeos_memory_link(const char *path, const char *device);
+/* Where a link leads; the byte count. */
+NODEOS_EXPORT int32_t nodeos_memory_target(const char *path, uint8_t *ret_target, int32_t size);
+/* Takes a device /dev/daxN.M for root, fills its first zero_bytes with zeroes, and gives it to uid and gid. */
+NODEOS_EXPORT int32_t nodeos_memory_own(const char *device, int64_t zero_bytes, uint32_t uid, uint32_t gid);
 
 /* --- noise.c ------------------------------------------------------------------------------------------------------ */
 

@@ -8,6 +8,7 @@ import { pids } from "../feature/pids.ts";
 import { scheduling } from "../feature/scheduling.ts";
 import { swap } from "../feature/swap.ts";
 import type { Inventory } from "../kernel/inventory.ts";
+import { planUnits } from "../memory/plan.ts";
 import { type Change, isSame } from "../plan/step.ts";
 import type { ContainerSpec } from "./spec.ts";
 
@@ -22,6 +23,7 @@ export function planContainer(inventory: Inventory, spec: ContainerSpec, others:
     ...cpuset.plan(site),
     ...loadBalancing.plan(site, spec.loadBalancing),
     ...memory.plan(site, spec.memoryBytes),
+    ...planUnits(site, spec.memory),
     ...pids.plan(site, spec.pidsMax),
     ...scheduling.plan(site, spec.scheduling),
     ...swap.plan(site, spec.swap),

@@ -15,6 +15,7 @@ import { type ContainerPlan, type Decision, planChange, planRequest } from "./pl
 import { endProcesses } from "./processes.ts";
 import { type Recovery, Restorer } from "./recovery.ts";
 import { Forwarders } from "./forwarders.ts";
+import { withOwnMemory } from "./memory_seat.ts";
 import { forwardedBirth, type Forwarding, forwardingDirectory } from "./forwarding_seat.ts";
 import { resolve, specsOf } from "./resolve.ts";
 import { seatsOf } from "./seats.ts";
@@ -269,7 +270,9 @@ export class Node {
       { holding: this.#known(this.ledger(), name), inventory: new Inventory(this.kernel) };
     const spec = holding.spec as ContainerSpec;
     const { placeThreads, ...birth } = birthOf(inventory, spec);
-    const request: LaunchRequest = { ...program, ...seatsOf(inventory, holding), cpus: spec.cpus, ...birth };
+    const born: LaunchRequest = { ...program, ...seatsOf(inventory, holding), cpus: spec.cpus, ...birth };
+    // What is free is looked at anew.
+    const request = withOwnMemory(spec.memory === undefined ? inventory : new Inventory(this.kernel), spec, born);
     const launched = launch(spec.syscalls === undefined ? request : this.#forwarded(name, request));
     const hierarchy = hierarchyOf(inventory.cgroups, "cpuset");
     if (!placeThreads || hierarchy === null) return launched;

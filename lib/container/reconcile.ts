@@ -8,7 +8,7 @@ import { merge, type Merged } from "../plan/merge.ts";
 import { isSame, type Step } from "../plan/step.ts";
 import { ownerSelf, type Store } from "../plan/store.ts";
 import type { ContainerSpec } from "./spec.ts";
-import { planNode } from "./whole_node.ts";
+import { planNode, wishAnything } from "./whole_node.ts";
 
 /**
  * One change asks for another: a program forks before it is moved, and is met in the next round; a CPU comes back, and
@@ -34,7 +34,7 @@ export interface Reconciled {
  */
 export function reconcile(kernel: Kernel, store: Store, ledger: Ledger, specs: readonly ContainerSpec[]): Reconciled {
   const left: Drift[] = [];
-  if (ledger.node === undefined && specs.every(({ quiet }) => quiet.length === 0)) return { ledger, left };
+  if (ledger.node === undefined && !wishAnything(specs)) return { ledger, left };
   for (let round = 0; round < roundsMax; round++) {
     const held = ledger.node?.steps ?? [];
     const merged = lift(kernel, specs, merge(kernel, held, planNode(new Inventory(kernel), specs, held)));

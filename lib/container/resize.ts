@@ -3,6 +3,7 @@ import { cgroupDirectory, hierarchyOf } from "../kernel/cgroup.ts";
 import { formatCpuList } from "../kernel/cpulist.ts";
 import type { Inventory } from "../kernel/inventory.ts";
 import { holdingOf, type Ledger } from "../plan/ledger.ts";
+import { decideMemories, limitOf } from "./own_memory.ts";
 import { holdersOf, resolveLimits, specsOf } from "./resolve.ts";
 import { type ContainerSpec, serviceName } from "./spec.ts";
 
@@ -29,7 +30,7 @@ export interface Resize {
  * container.
  */
 export function decideResize(inventory: Inventory, ledger: Ledger, resizes: readonly Resize[], take: boolean): ContainerSpec[] {
-  const named = resizes.map((resize) => limited(inventory, wishOf(ledger, resize)));
+  const named = resizes.map((resize) => limited(inventory, ledger, wishOf(ledger, resize)));
   const givers = take ? giversOf(ledger, named) : [];
   const changed = [...named, ...givers];
   checkCpus(inventory, ledger, changed);
@@ -49,6 +50,7 @@ function wishOf(ledger: Ledger, { name, cpus, nodes, memoryBytes, pidsMax }: Res
     ...old,
     cpus: cpus ?? old.cpus,
     nodes: nodes ?? old.nodes,
+    ...(nodes === undefined ? {} : { namesNodes: true as const }),
     memoryBytes: memoryBytes === undefined ? old.memoryBytes : memoryBytes,
     pidsMax: pidsMax === undefined ? old.pidsMax : pidsMax,
   };
@@ -101,10 +103,11 @@ function checkCpus(inventory: Inventory, ledger: Ledger, changed: readonly Conta
 }
 
 /** Checks memory, nodes and threads by the rules for new containers. */
-function limited(inventory: Inventory, spec: ContainerSpec): ContainerSpec {
-  const { name, nodes, memoryBytes, pidsMax } = spec;
-  const request = { name, nodes, memoryBytes: memoryBytes ?? undefined, pidsMax: pidsMax ?? undefined };
-  return { ...spec, ...resolveLimits(inventory, request) };
+function limited(inventory: Inventory, ledger: Ledger, spec: ContainerSpec): ContainerSpec {
+  const { name, nodes, memory, pidsMax } = spec;
+  const memoryBytes = spec.memoryBytes === limitOf(memory) ? undefined : spec.memoryBytes ?? undefined;
+  const { sharedNodes } = decideMemories(inventory, ledger, []);
+  return { ...spec, ...resolveLimits(inventory, { name, nodes, memoryBytes, pidsMax: pidsMax ?? undefined }, memory, sharedNodes) };
 }
 
 /** Nothing is killed by a smaller limit: what is in use has to fit. */

@@ -8,8 +8,11 @@ import { type LoadBalancing, loadBalancing } from "../feature/load_balancing.ts"
 import { nodeFeatures } from "../feature/node_features.ts";
 import { scheduling } from "../feature/scheduling.ts";
 import { swap } from "../feature/swap.ts";
+import type { OwnMemory } from "../memory/unit.ts";
 import { quote } from "../quote.ts";
 import { chooseCpus, serviceHolder } from "./choose.ts";
+import { specsOf } from "./ledger_specs.ts";
+import { decideMemories, limitOf, type MemoryDecision, nodesFor } from "./own_memory.ts";
 import {
   type ContainerRequest,
   type ContainerSpec,
@@ -27,10 +30,7 @@ const memoryBytesMin = 1024 * 1024;
 /** `PID_MAX_LIMIT` of the kernel, the most that `pids.max` takes. */
 const pidsMaxMax = 2 ** 22;
 
-/** Specifications of the containers in a ledger, oldest first. */
-export function specsOf(ledger: Ledger): ContainerSpec[] {
-  return ledger.holdings.map(({ spec }) => spec as ContainerSpec);
-}
+export { specsOf };
 
 /** Who holds which CPU: our containers, the ServiceOS, and cpusets of others that are exclusive. */
 export function holdersOf(inventory: Inventory, ledger: Ledger): Map<number, string> {
@@ -67,6 +67,10 @@ export function resolve(inventory: Inventory, ledger: Ledger, request: NodeReque
   const specs: ContainerSpec[] = [];
   const checker = new Checker(inventory, holders, issues);
 
+  const { containers } = request;
+  const taken = new Set(specsOf(ledger).map(({ name }) => name));
+  const names = containers.map(({ name }, index) => checker.name(name, taken, containers.slice(0, index), ["containers", index]));
+  const memory = checker.memories(ledger, names, containers);
   if (request.serviceCpus !== undefined) {
     const path = ["service", "cpus"];
     const known = specsOf(ledger).find(({ role }) => role === "service");
@@ -74,7 +78,7 @@ export function resolve(inventory: Inventory, ledger: Ledger, request: NodeReque
       checker.cpus(request.serviceCpus, path);
       checker.claim(request.serviceCpus, serviceHolder);
       const { protect } = request;
-      const service = lean(serviceName, "service", request.serviceCpus, inventory.memoryNodes);
+      const service = lean(serviceName, "service", request.serviceCpus, memory.sharedNodes);
       specs.push({ ...service, loadBalancing: "on", ...(protect === undefined ? {} : { protect }) });
     } else if (formatCpuList(known.cpus) !== formatCpuList(request.serviceCpus)) {
       const message = `the ServiceOS already has CPUs ${formatCpuList(known.cpus)}`;
@@ -97,9 +101,6 @@ export function resolve(inventory: Inventory, ledger: Ledger, request: NodeReque
     issues.push({ path: ["containers"], kind: "usage", message, remedy: "List at least one, with a name and cpus" });
   }
 
-  const { containers } = request;
-  const taken = new Set(specsOf(ledger).map(({ name }) => name));
-  const names = containers.map(({ name }, index) => checker.name(name, taken, containers.slice(0, index), ["containers", index]));
   const cpus: (readonly number[])[] = [];
   // Who names CPUs goes first, then who counts them: what is chosen must not be what another one asked for.
   for (const index of containers.keys().toArray().sort((a, b) => freedom(containers[a]) - freedom(containers[b]))) {
@@ -108,10 +109,13 @@ export function resolve(inventory: Inventory, ledger: Ledger, request: NodeReque
   }
   containers.forEach((container, index) => {
     const path = ["containers", index];
-    const nodes = checker.nodes(container, path);
+    const own = memory.memories[index];
+    const nodes = checker.nodes(container, own, memory.sharedNodes, path);
     specs.push({
       ...lean(names[index], "compute", cpus[index], nodes),
-      memoryBytes: checker.memory(container, nodes, path),
+      memoryBytes: checker.memory(container, own, nodes, path),
+      ...(own === undefined ? {} : { memory: own }),
+      ...(container.nodes === undefined ? {} : { namesNodes: true as const }),
       pidsMax: checker.pids(container, path),
       scheduling: container.scheduling ?? scheduling.default,
       loadBalancing: checker.balancing(container, path),
@@ -131,13 +135,20 @@ export function resolve(inventory: Inventory, ledger: Ledger, request: NodeReque
 /**
  * Decides the limits of a container that is there already: nodes, memory and threads.
  *
+ * @param own Memory that it has for itself.
+ * @param sharedNodes NUMA nodes that nobody owns as a whole.
  * @throws {SpecError} With every issue found.
  */
-export function resolveLimits(inventory: Inventory, request: ContainerRequest): Pick<ContainerSpec, "nodes" | "memoryBytes" | "pidsMax"> {
+export function resolveLimits(
+  inventory: Inventory,
+  request: ContainerRequest,
+  own?: OwnMemory,
+  sharedNodes: readonly number[] = inventory.memoryNodes,
+): Pick<ContainerSpec, "nodes" | "memoryBytes" | "pidsMax"> {
   const issues: SpecIssue[] = [];
   const checker = new Checker(inventory, new Map(), issues);
-  const nodes = checker.nodes(request, []);
-  const limits = { nodes, memoryBytes: checker.memory(request, nodes, []), pidsMax: checker.pids(request, []) };
+  const nodes = checker.nodes(request, own, sharedNodes, []);
+  const limits = { nodes, memoryBytes: checker.memory(request, own, nodes, []), pidsMax: checker.pids(request, []) };
   if (issues.length > 0) throw new SpecError(issues);
   return limits;
 }
@@ -245,22 +256,40 @@ class Checker {
     }
   }
 
-  nodes({ nodes }: ContainerRequest, path: SpecPath): readonly number[] {
+  /** Memory that containers have for themselves; it has to be decided before anybody's NUMA nodes are. */
+  memories(ledger: Ledger, names: readonly string[], containers: readonly ContainerRequest[]): MemoryDecision {
+    const wishes = containers.map(({ memory, nodes }, index) => ({ name: names[index], memory, nodes, path: ["containers", index] }));
+    const decision = decideMemories(this.inventory, ledger, wishes);
+    this.issues.push(...decision.issues);
+    return decision;
+  }
+
+  nodes(
+    { nodes }: ContainerRequest,
+    own: OwnMemory | undefined,
+    sharedNodes: readonly number[],
+    path: SpecPath,
+  ): readonly number[] {
     const { memoryNodes } = this.inventory;
-    if (nodes === undefined) return memoryNodes;
+    const decided = nodesFor(nodes, own, sharedNodes, path);
+    if (nodes === undefined) return decided.nodes;
     const at = [...path, "memory", "nodes"];
     const absent = nodes.filter((node) => !memoryNodes.includes(node));
     if (nodes.length === 0) this.#add(at, "usage", "the list of NUMA nodes is empty", "Leave it out to use all of them");
     if (absent.length > 0) {
       const remedy = `This machine has memory on ${formatCpuList(memoryNodes)}`;
       this.#add(at, "usage", `NUMA node ${formatCpuList(absent)} does not exist, or has no memory`, remedy);
+    } else {
+      this.issues.push(...decided.issues);
     }
     return nodes;
   }
 
-  memory({ memoryBytes }: ContainerRequest, nodes: readonly number[], path: SpecPath): number | null {
-    if (memoryBytes === undefined) return null;
+  memory({ memoryBytes }: ContainerRequest, own: OwnMemory | undefined, nodes: readonly number[], path: SpecPath): number | null {
+    const limitBytes = limitOf(own);
+    if (memoryBytes === undefined) return limitBytes;
     const at = [...path, "memory", "limit"];
+    if (limitBytes !== null) this.#add(at, "usage", "a unit of the backend limit is a limit already", "Keep one of them");
     const availableBytes = this.inventory.memoryBytes(nodes);
     if (!(memoryBytes >= memoryBytesMin)) {
       this.#add(at, "usage", `${memoryBytes} bytes are too little for any program`, "Give at least 1MiB");

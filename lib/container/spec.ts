@@ -2,6 +2,7 @@ import type { CacheWish } from "../feature/cache.ts";
 import type { LoadBalancing } from "../feature/load_balancing.ts";
 import type { SchedulingWish } from "../feature/scheduling.ts";
 import { NodeosError, UsageError } from "../errors.ts";
+import type { OwnMemory, OwnMemoryRequest } from "../memory/unit.ts";
 import { quote } from "../quote.ts";
 import type { SyscallRequest } from "./syscall_wish.ts";
 
@@ -17,6 +18,8 @@ export interface ContainerRequest {
   readonly nodes?: readonly number[];
   /** The most memory, in bytes. */
   readonly memoryBytes?: number;
+  /** Memory for itself; none by default: it shares all there is. */
+  readonly memory?: OwnMemoryRequest;
   /** The most threads at once. */
   readonly pidsMax?: number;
   /** See {@link SchedulingWish}; fair by default. */
@@ -47,8 +50,12 @@ export interface ContainerSpec {
   readonly cpus: readonly number[];
   /** NUMA nodes it may take memory from, ascending. */
   readonly nodes: readonly number[];
+  /** Somebody named the nodes: they do not follow the units. */
+  readonly namesNodes?: true;
   /** Memory limit in bytes, a multiple of 64 KiB; `null` is none. */
   readonly memoryBytes: number | null;
+  /** Memory for itself; absent when nobody wished any. */
+  readonly memory?: OwnMemory;
   /** Thread limit; `null` is none. */
   readonly pidsMax: number | null;
   /** How its programs are scheduled. */

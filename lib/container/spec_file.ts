@@ -2,12 +2,13 @@ import { type Alias, Composer, type Document, isAlias, isMap, isNode, isScalar, 
 import { z } from "zod";
 import { nodeFeatures, quietPreset } from "../feature/node_features.ts";
 import { escapeControls, quote } from "../quote.ts";
-import { parseBytes, parseCount, parsePercent } from "./quantity.ts";
+import { parseCount, parsePercent } from "./quantity.ts";
 import { parseScheduling, SchedulingError, schedulingOptions } from "./scheduling_wish.ts";
 import { type NodeRequest, parseName, SpecError, type SpecIssue, type SpecPath } from "./spec.ts";
 import { type KnownKeys, unknownKey } from "./spec_keys.ts";
 import { SpecPlaces } from "./spec_places.ts";
 import { filled, map, numbers, orIssue, parsed } from "./spec_schema.ts";
+import { memoryMap, ownMemoryOf, unitMap } from "./spec_memory.ts";
 import { syscallMap, syscalls } from "./spec_syscalls.ts";
 import { describe, expected, words, yamlRemedy } from "./spec_words.ts";
 import { readText, SpecText } from "./spec_text.ts";
@@ -79,10 +80,6 @@ const command = z.union(
   expected("command", commandRemedy),
 )
   .transform((value) => typeof value === "string" ? ["/bin/sh", "-c", value] : value);
-const memory = map("memory", {
-  limit: parsed("limit", "Write a size, such as 64GiB", parseBytes).optional(),
-  nodes: numbers("nodes").optional(),
-});
 const cpusRemedy = 'Write cpus: "2-15", or cpuCount: 4';
 const whenMap = { when: ({ value }: { value: unknown }) => isMapValue(value) };
 const container = map("container", {
@@ -90,7 +87,7 @@ const container = map("container", {
     .transform((value, context) => orIssue(context, value, () => parseName(value))),
   cpus: numbers("cpus").optional(),
   cpuCount: parsed("cpuCount", "Write how many CPUs, such as 4", parseCount).optional(),
-  memory: memory.optional(),
+  memory: memoryMap.optional(),
   pids: parsed("pids", "Write how many threads at most, such as 4096", parseCount).optional(),
   features: features.optional(),
   cache: cache.optional(),
@@ -120,7 +117,8 @@ const knownKeys: KnownKeys = {
   "": Object.keys(specification.shape),
   service: Object.keys(service.shape),
   container: Object.keys(container.shape),
-  memory: Object.keys(memory.shape),
+  memory: Object.keys(memoryMap.shape),
+  units: Object.keys(unitMap.shape),
   features: Object.keys(features.shape),
   cache: Object.keys(cache.shape),
   syscalls: Object.keys(syscallMap.shape),
@@ -175,6 +173,7 @@ function requestOf(spec: z.output<typeof specification>): NodeRequest {
     cpuCount,
     nodes: memory?.nodes,
     memoryBytes: memory?.limit,
+    memory: memory === undefined ? undefined : ownMemoryOf(memory),
     pidsMax: pids,
     scheduling: features?.scheduling,
     loadBalancing: features?.loadBalancing,

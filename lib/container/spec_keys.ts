@@ -5,27 +5,24 @@ import type { SpecIssue, SpecPath } from "./spec.ts";
 /** Keys that a map of a specification may have, by the name of the map; `""` is the whole, `container` one container. */
 export type KnownKeys = Readonly<Record<string, readonly string[]>>;
 
-/** Keys that the design has and this version does not, by the name of their map. */
-const plannedKeys: KnownKeys = {
-  memory: ["units"],
-};
-
-/** What is wrong with a key that a map does not have: a typing error, another map's key, or one of a later version. */
+/** What is wrong with a key that a map does not have: a typing error, or another map's key. */
 export function unknownKey(known: KnownKeys, mapPath: SpecPath, key: string): SpecIssue {
   const map = mapName(mapPath);
   const keys = known[map] ?? [];
   const remedy = keys.length > 0 ? `Known here: ${keys.join(", ")}` : undefined;
   const issue = { path: [...mapPath, key], kind: "usage", remedy } as const;
-  if (plannedKeys[map]?.includes(key)) return { ...issue, message: `${quote(key)} is not in this version of nodeos` };
   const hint = didYouMean(key.slice(0, 40), keys);
   const home = Object.keys(known).find((other) => other !== map && known[other].includes(key));
   const elsewhere = home === undefined
     ? ""
-    : `; it belongs ${home === "" ? "to the top of the file" : home === "container" ? "to a container" : `under ${home}`}`;
+    : `; it belongs ${
+      home === "" ? "to the top of the file" : home === "container" ? "to a container" : home === "units" ? "to a unit" : `under ${home}`
+    }`;
   return { ...issue, message: `unknown key ${quote(key)}${hint || elsewhere}` };
 }
 
 function mapName(path: SpecPath): string {
   const last = path.at(-1) ?? "";
-  return typeof last === "number" ? "container" : last;
+  if (typeof last !== "number") return last;
+  return path.at(-2) === "units" ? "units" : "container";
 }

@@ -3,6 +3,7 @@ import { RefusedError } from "../errors.ts";
 import type { KernelFiles } from "../../ffi/kernel_root.ts";
 import { hierarchyOf, threadsFile } from "../kernel/cgroup.ts";
 import { Inventory } from "../kernel/inventory.ts";
+import { widest } from "../memory/unit.ts";
 import { remember, remind } from "../plan/affinities.ts";
 import { asBefore } from "../plan/before.ts";
 import type { Kernel } from "../plan/driver.ts";
@@ -78,12 +79,16 @@ export function transition(
   return ledger;
 }
 
-/** Others leave the CPUs that containers have and will have, before one takes them: a cpuset of version 1 excludes. */
+/**
+ * Others leave the CPUs that containers have and will have, before one takes them: a cpuset of version 1 excludes. And
+ * pools get the huge pages that containers have and will have.
+ */
 function clearWay(kernel: Kernel, store: Store, ledger: Ledger, moves: readonly Move[]): Ledger {
-  if (moves.every(({ from, to }) => from.cpus.join() === to.cpus.join())) return ledger;
+  const isSameMemory = ({ from, to }: Move) => JSON.stringify(from.memory) === JSON.stringify(to.memory);
+  if (moves.every((move) => move.from.cpus.join() === move.to.cpus.join() && isSameMemory(move))) return ledger;
   const wide = specsOf(ledger).map((spec) => {
     const { from, to } = moves.find(({ name }) => name === spec.name) ?? { from: spec, to: spec };
-    return { ...to, cpus: [...new Set([...from.cpus, ...to.cpus])].sort((a, b) => a - b) };
+    return { ...to, cpus: [...new Set([...from.cpus, ...to.cpus])].sort((a, b) => a - b), memory: widest(from.memory, to.memory) };
   });
   const taken = new Set(wide.flatMap(({ role, cpus }) => role === "compute" ? cpus : []));
   const specs = wide.map((spec) => spec.role === "service" ? { ...spec, cpus: spec.cpus.filter((cpu) => !taken.has(cpu)) } : spec);

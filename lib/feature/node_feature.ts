@@ -13,6 +13,8 @@ export interface Scene {
   readonly taken: readonly number[];
   /** CPUs of containers without load balancing, ascending: on version 2, of isolated partitions. */
   readonly isolatedCpus: readonly number[];
+  /** NUMA nodes that no container owns as a whole, ascending: where everybody else's memory may be. */
+  readonly sharedNodes: readonly number[];
   /** CPUs of the ServiceOS, ascending; `null` when no specification gave it any. */
   readonly serviceCpus: readonly number[] | null;
   /** Programs that are never moved: by name, with `*` for any characters, or by process id. */

@@ -58,14 +58,28 @@ function controllerOf({ version, mount }: Hierarchy): Change[] {
   return [{ kind: "controller", what: `${mount}:cpuset`, to: "+", why: "children of the root get the cpuset controller", shared: true }];
 }
 
-function memoryOf({ inventory }: Scene, { version }: Hierarchy, refuge: string): Change[] {
-  if (version === 2) return [];
-  const to = formatCpuList(inventory.memoryNodes);
-  return [{ kind: "file", what: `${refuge}/cpuset.mems`, to, why: "memory from all NUMA nodes, as before" }];
+function memoryOf(scene: Scene, { version }: Hierarchy, refuge: string): Change[] {
+  const what = `${refuge}/cpuset.mems`;
+  if (!ownsNodes(scene)) {
+    if (version === 2) return [];
+    return [{ kind: "file", what, to: formatCpuList(scene.sharedNodes), why: "memory from all NUMA nodes, as before" }];
+  }
+  const why = "memory from NUMA nodes that no container owns";
+  // Version 1 leaves memory where it is unless it is told not to.
+  const migrate: Change[] = version === 2
+    ? []
+    : [{ kind: "file", what: `${refuge}/cpuset.memory_migrate`, to: "1", why: "it leaves theirs", initial: "0" }];
+  return [...migrate, { kind: "file", what, to: formatCpuList(scene.sharedNodes), why, ...(version === 2 ? { initial: "" } : {}) }];
+}
+
+/** Whether containers own NUMA nodes as a whole. */
+function ownsNodes({ inventory, sharedNodes }: Scene): boolean {
+  return sharedNodes.length < inventory.memoryNodes.length;
 }
 
 /** Cgroups of others directly below the root: what is in them follows. */
-function boundedCgroups({ inventory, original }: Scene, { mount }: Hierarchy, cpus: readonly number[]): Change[] {
+function boundedCgroups(scene: Scene, { mount }: Hierarchy, cpus: readonly number[]): Change[] {
+  const { inventory, original } = scene;
   return inventory.files.list(mount).flatMap(({ name, kind }): Change[] => {
     if (kind !== "directory" || name.startsWith(cgroupPrefix)) return [];
     const path = `${mount}/${name}`;
@@ -80,8 +94,23 @@ function boundedCgroups({ inventory, original }: Scene, { mount }: Hierarchy, cp
     const what = `${path}/cpuset.cpus`;
     const own = original({ kind: "file", what }) ?? "";
     if (own === "" && cannotLift(inventory)) return [];
-    return [{ kind: "file", what, to: within(own, cpus), why, initial: "" }];
+    return [{ kind: "file", what, to: within(own, cpus), why, initial: "" }, ...boundedMemory(scene, name, path)];
   });
+}
+
+/** Where containers own NUMA nodes, the cgroups of others take their memory elsewhere. */
+function boundedMemory(scene: Scene, name: string, path: string): Change[] {
+  if (!ownsNodes(scene)) return [];
+  const what = `${path}/cpuset.mems`;
+  const own = scene.original({ kind: "file", what }) ?? "";
+  if (own === "" && cannotLift(scene.inventory)) return [];
+  return [{
+    kind: "file",
+    what,
+    to: within(own, scene.sharedNodes),
+    why: `memory of ${name} leaves nodes that containers own`,
+    initial: "",
+  }];
 }
 
 /** Older kernels do not take the CPUs of a cgroup back to none of its own while programs are in it. */
@@ -89,7 +118,7 @@ function cannotLift({ files }: Scene["inventory"]): boolean {
   return isKernelBefore(files, 7, 0);
 }
 
-/** What is left of a list of CPUs within the ServiceOS's; all of those when it says nothing, or nothing is left. */
+/** What is left of a list within another one; all of that when it says nothing, or nothing is left. */
 function within(own: string, cpus: readonly number[]): string {
   const allowed = new Set(parseCpuList(own));
   const left = cpus.filter((cpu) => allowed.has(cpu));

@@ -2,6 +2,7 @@ import type { KernelFiles } from "../../ffi/kernel_root.ts";
 import { type CgroupLayout, type CpusetState, hierarchyOf, readCgroupLayout, readTopCpusets } from "./cgroup.ts";
 import { parseCpuList } from "./cpulist.ts";
 import { type Irqs, readIrqs } from "./irq.ts";
+import { type NumaNode, readMemoryNodes } from "./numa.ts";
 import { readTasks, type Task } from "./process.ts";
 
 /**
@@ -68,6 +69,11 @@ export class Inventory {
       const list = this.files.tryRead("/sys/devices/system/node/has_memory") ?? this.files.tryRead("/sys/devices/system/node/online");
       return list === null || list.trim() === "" ? [0] : parseCpuList(list);
     });
+  }
+
+  /** The memory nodes with their size, what is free, and their huge pages; see {@link readMemoryNodes}. */
+  get numaNodes(): readonly NumaNode[] {
+    return this.#once("numaNodes", () => readMemoryNodes(this.files, this.onlineCpus));
   }
 
   /** Memory of the machine in bytes; with `nodes`, of those NUMA nodes. */

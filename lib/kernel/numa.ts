@@ -14,7 +14,7 @@ export interface HugePagePool {
 }
 
 /** A NUMA node of the kernel. Nodes without CPUs (device or slow memory) and without memory exist. */
-export interface MemoryNode {
+export interface NumaNode {
   /** The kernel's number; numbers may have holes. */
   readonly id: number;
   /** Its online CPUs, ascending; emulated nodes (`numa=fake`) may share theirs. */
@@ -23,6 +23,8 @@ export interface MemoryNode {
   readonly memoryBytes: number;
   /** Part of it that nobody uses. */
   readonly freeBytes: number;
+  /** Part of it that holds copies of files, most of which the kernel gives up when somebody needs memory. */
+  readonly fileBytes: number;
   /** Distance to every node, in the order of the array this node is in; 10 is the node itself. */
   readonly distances: readonly number[];
   /** Huge page pools, ascending by page size. */
@@ -36,7 +38,7 @@ const nodeDirectory = "/sys/devices/system/node";
  *
  * @param onlineCpus The CPUs of that one node.
  */
-export function readMemoryNodes(files: KernelFiles, onlineCpus: readonly number[]): MemoryNode[] {
+export function readMemoryNodes(files: KernelFiles, onlineCpus: readonly number[]): NumaNode[] {
   const present = listNumbered(files, nodeDirectory, "node");
   const online = readCpuList(files, `${nodeDirectory}/online`)?.filter((node) => present.includes(node)) ?? present;
   if (online.length === 0) return [wholeMachine(files, onlineCpus)];
@@ -48,22 +50,43 @@ export function readMemoryNodes(files: KernelFiles, onlineCpus: readonly number[
       cpus: readCpuList(files, `${directory}/cpulist`) ?? [],
       memoryBytes: memory.get("MemTotal") ?? 0,
       freeBytes: memory.get("MemFree") ?? 0,
+      fileBytes: fileBytes(memory),
       distances: distances(readText(files, `${directory}/distance`), index, online.length),
       hugePages: readHugePages(files, `${directory}/hugepages`),
     };
   });
 }
 
-function wholeMachine(files: KernelFiles, cpus: readonly number[]): MemoryNode {
+function wholeMachine(files: KernelFiles, cpus: readonly number[]): NumaNode {
   const memory = parseMeminfo(readText(files, "/proc/meminfo") ?? "");
   return {
     id: 0,
     cpus,
     memoryBytes: memory.get("MemTotal") ?? 0,
     freeBytes: memory.get("MemFree") ?? 0,
+    fileBytes: fileBytes(memory),
     distances: [10],
     hugePages: readHugePages(files, "/sys/kernel/mm/hugepages"),
   };
+}
+
+function fileBytes(memory: ReadonlyMap<string, number>): number {
+  return (memory.get("Active(file)") ?? 0) + (memory.get("Inactive(file)") ?? 0);
+}
+
+/**
+ * Groups nodes that are one piece of hardware: `numa=fake` splits a node into several, at the distance of a node to itself.
+ *
+ * @returns Numbers of the nodes, group by group, ascending.
+ */
+export function hardwareNodes(nodes: readonly NumaNode[]): number[][] {
+  const groups: number[][] = [];
+  nodes.forEach((node, index) => {
+    const group = groups.find(([first]) => node.distances[nodes.findIndex(({ id }) => id === first)] === node.distances[index]);
+    if (group === undefined) groups.push([node.id]);
+    else group.push(node.id);
+  });
+  return groups;
 }
 
 /** The kernel prints one distance per online node; anything else is answered as the kernel's own default. */

@@ -1,6 +1,6 @@
 import type { KernelFiles } from "../../ffi/kernel_root.ts";
 import { type Cache, readCaches } from "./cache.ts";
-import { type MemoryNode, readMemoryNodes } from "./numa.ts";
+import { type NumaNode, readMemoryNodes } from "./numa.ts";
 import { listNumbered, parseMeminfo, readCpuList, readNumber, readText } from "./value.ts";
 
 /** What a hybrid machine is made of: `performance` for the fastest cores, `efficiency` for all others. */
@@ -75,7 +75,7 @@ export interface Topology {
   /** Caches, ascending by level, then by first CPU. */
   readonly caches: readonly Cache[];
   /** Memory nodes, ascending by `id`; at least one. */
-  readonly nodes: readonly MemoryNode[];
+  readonly nodes: readonly NumaNode[];
   /** Memory of the machine that the kernel manages. */
   readonly memoryBytes: number;
   /** Memory that programs could get now, without swapping. */
@@ -219,7 +219,7 @@ function readKinds(files: KernelFiles, onlineCpus: readonly number[]): (cpu: num
 }
 
 /** The link in the CPU's directory is the one answer when emulated nodes share CPUs. */
-function nodeOf(files: KernelFiles, cpu: number, nodes: readonly MemoryNode[]): number {
+function nodeOf(files: KernelFiles, cpu: number, nodes: readonly NumaNode[]): number {
   const [linked] = listNumbered(files, `${cpuDirectory}/cpu${cpu}`, "node");
   return linked ?? nodes.find(({ cpus }) => cpus.includes(cpu))?.id ?? nodes[0].id;
 }

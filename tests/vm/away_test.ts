@@ -28,6 +28,7 @@ function scene(held: readonly Step[] = []): Scene {
     cpus,
     otherCpus: inventory.onlineCpus.filter((cpu) => !cpus.includes(cpu)),
     taken: cpus,
+    sharedNodes: inventory.memoryNodes,
     serviceCpus: null,
     protect: [],
     isolatedCpus: [],

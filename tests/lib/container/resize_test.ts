@@ -47,7 +47,7 @@ const cpusOf = (specs: readonly ContainerSpec[]) => Object.fromEntries(specs.map
 Deno.test("decideResize() changes what is given, and keeps the rest", async () => {
   const [old] = await decide([{ name: "sim" }]);
   assert.deepEqual(await decide([{ name: "sim", cpus: [2, 6] }]), [{ ...old, cpus: [2, 6] }]);
-  assert.deepEqual(await decide([{ name: "sim", nodes: [1] }]), [{ ...old, nodes: [1] }]);
+  assert.deepEqual(await decide([{ name: "sim", nodes: [1] }]), [{ ...old, nodes: [1], namesNodes: true }]);
   assert.deepEqual(await decide([{ name: "sim", memoryBytes: 2 ** 31 + 5, pidsMax: 7 }]), [{ ...old, memoryBytes: 2 ** 31, pidsMax: 7 }]);
   assert.deepEqual(await decide([{ name: "sim", memoryBytes: null, pidsMax: null }]), [{ ...old, memoryBytes: null, pidsMax: null }]);
 });

@@ -69,7 +69,7 @@ Deno.test("resolve() keeps every wish that fits the machine", () => {
     devices: ["/dev/null"],
     cache: { l3: 50 },
   } as const;
-  assert.deepEqual(resolved(one(wish)), [{ ...lean, ...wish }]);
+  assert.deepEqual(resolved(one(wish)), [{ ...lean, ...wish, namesNodes: true }]);
 });
 
 Deno.test("resolve() puts the ServiceOS first, and chooses CPUs around it", () => {

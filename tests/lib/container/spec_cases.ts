@@ -190,6 +190,7 @@ function containers(name: string, cpus: readonly number[], audience: Audience): 
       cpuCount: cpus === null ? count : undefined,
       nodes: nodes?.value,
       memoryBytes: limit?.value,
+      memory: undefined,
       pidsMax: pids?.value,
       scheduling: scheduling?.value,
       loadBalancing: loadBalancing?.value,

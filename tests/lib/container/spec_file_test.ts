@@ -57,6 +57,7 @@ Deno.test("parseSpec() reads everything that a file may say", () => {
     cpuCount: undefined,
     nodes: undefined,
     memoryBytes: undefined,
+    memory: undefined,
     pidsMax: undefined,
     scheduling: undefined,
     loadBalancing: undefined,
@@ -311,9 +312,28 @@ Deno.test("parseSpec() points at the option of scheduling that is wrong", () => 
   assert.match(scheduling("deadline")[0], /^45: Cannot use scheduling deadline without a budget/);
 });
 
-Deno.test("parseSpec() says of a key of the design that it is not in this version", () => {
-  assert.deepEqual(issuesIn("{ name: a, cpus: 1, memory: { units: [] } }"), ['31: "units" is not in this version of nodeos']);
-  assert.match(refusalOf(`${head}containers: [{ name: a, cpus: 1, memory: { units: [] } }]`).message, /Known here: limit, nodes/);
+Deno.test("parseSpec() reads units of memory, from the shortest to all that one can say", () => {
+  assert.deepEqual(container("{ name: a, cpus: 1, memory: { units: [{ node: 1 }] } }").memory?.units, [
+    { bytes: undefined, node: 1, pageBytes: undefined, backend: undefined, object: undefined },
+  ]);
+  const whole = "units: [{ size: 1GiB, node: 0, page: 2MiB, backend: hugetlb, object: halo }], policy: interleave, programs: none";
+  assert.deepEqual(container(`{ name: a, cpus: 1, memory: { ${whole}, owner: "1000:100" } }`).memory, {
+    units: [{ bytes: 2 ** 30, node: 0, pageBytes: 2 ** 21, backend: "hugetlb", object: "halo" }],
+    policy: "interleave",
+    programs: "none",
+    owner: { uid: 1000, gid: 100 },
+  });
+});
+
+Deno.test("parseSpec() says what is wrong with a unit of memory, and where", () => {
+  const units = (text: string) => issuesIn(`{ name: a, cpus: 1, memory: { units: ${text} } }`);
+  assert.deepEqual(units("[]"), ["38: units is a list"]);
+  assert.deepEqual(units("[{ size: 1 Gib, node: -1 }]"), ["60: node is -1"]);
+  assert.deepEqual(units("[{ size: -1 }]"), ['47: Cannot read "-1" as a size']);
+  assert.deepEqual(units("[{ size: 1GiB, backend: huge }]"), ['62: backend is "huge"']);
+  assert.deepEqual(units("[{ siez: 1GiB }]"), ['41: unknown key "siez"; did you mean "size"?']);
+  assert.deepEqual(units("[{ limit: 1GiB }]"), ['41: unknown key "limit"; it belongs under memory']);
+  assert.deepEqual(issuesIn("{ name: a, cpus: 1, memory: { page: 1GiB } }"), ['31: unknown key "page"; it belongs to a unit']);
 });
 
 Deno.test("parseSpec() refuses keys that are there twice, once for each", () => {

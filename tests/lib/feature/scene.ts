@@ -19,6 +19,7 @@ export function onScene<T>(files: CapturedFiles, call: (scene: Scene) => T, { or
     otherCpus: [0, 1, 4, 5, 6, 7],
     taken: [2, 3],
     isolatedCpus: [],
+    sharedNodes: new Inventory(machine).memoryNodes,
     serviceCpus: null,
     protect: [],
     original: ({ kind, what }) => originals[what] ?? drivers[kind].read(machine, what),

@@ -122,6 +122,7 @@ function planOn(kernel: SmtKernel, held: readonly Step[]): Step[] {
     cpus: [2, 3],
     otherCpus: [0, 1, 4, 5, 6, 7],
     taken: [2, 3],
+    sharedNodes: [0],
     serviceCpus: null,
     protect: [],
     isolatedCpus: [],

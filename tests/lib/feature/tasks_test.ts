@@ -32,6 +32,7 @@ function scene(kernel: FakeKernel, held: readonly Step[] = [], request: Partial<
     otherCpus: [0, 1, 4, 5, 6, 7],
     taken: [2, 3],
     isolatedCpus: [],
+    sharedNodes: new Inventory(kernel).memoryNodes,
     serviceCpus: null,
     protect: [],
     original: (thing) => {
@@ -61,6 +62,16 @@ Deno.test("tasks on version 2 moves processes as a whole, and bounds the cgroups
     `file: ${root}/system.slice/cpuset.cpus <- 0-1,4-7`,
     `member: cgroup of thread ${init} <- /nodeos-others (if allowed)`,
     `member: cgroup of thread ${sshd} <- /nodeos-others (if allowed)`,
+  ]);
+});
+
+Deno.test("tasks takes memory of others off NUMA nodes that a container owns, as far as it can be given back", () => {
+  const memory = (options: Partial<FakeMachine>) =>
+    lines(tasks.plan(scene(machine(options), [], { sharedNodes: [0] }))).filter((line) => /mems|migrate/.test(line));
+  assert.deepEqual(memory({}), [`file: ${root}/nodeos-others/cpuset.mems <- 0`, `file: ${root}/system.slice/cpuset.mems <- 0`]);
+  assert.deepEqual(memory({ version: 1 }), [
+    `file: ${root}/cpuset/nodeos-others/cpuset.memory_migrate <- 1`,
+    `file: ${root}/cpuset/nodeos-others/cpuset.mems <- 0`,
   ]);
 });
 

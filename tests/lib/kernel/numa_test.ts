@@ -27,6 +27,7 @@ Deno.test("readMemoryNodes() reads the pools of a kernel without NUMA", () => {
     cpus: [0, 1],
     memoryBytes: 0,
     freeBytes: 0,
+    fileBytes: 0,
     distances: [10],
     hugePages: [{ pageBytes: 2 ** 21, totalCount: 3, freeCount: 1, surplusCount: 0 }],
   });

@@ -1,0 +1,131 @@
+import type { KernelFiles } from "../../ffi/kernel_root.ts";
+import { cgroupDirectory, hierarchyOf } from "../kernel/cgroup.ts";
+import type { Inventory } from "../kernel/inventory.ts";
+import { listNumbered } from "../kernel/value.ts";
+import { objectPath } from "./objects.ts";
+import { controllerSize } from "./supply.ts";
+import { bytesOf, formatSize, type OwnMemory, type Unit } from "./unit.ts";
+
+/** A process that maps an object. */
+export interface Mapper {
+  /** Its process id. */
+  readonly pid: number;
+  /** Its name. */
+  readonly name: string;
+  /** Where its last mapping of the object ends, counted in the object. */
+  readonly endBytes: number;
+}
+
+/** Processes that map a file, ascending by number. */
+export function mappersOf(files: KernelFiles, path: string): Mapper[] {
+  return listNumbered(files, "/proc", "").flatMap((pid): Mapper[] => {
+    let endBytes = 0;
+    // FROM-TO PERMISSIONS OFFSET DEVICE INODE   PATH, all but the inode in hexadecimal.
+    for (const line of (readMaps(files, pid) ?? "").split("\n")) {
+      if (!line.endsWith(` ${path}`)) continue;
+      const [, from, to, offset] = /^([0-9a-f]+)-([0-9a-f]+) \S+ ([0-9a-f]+)/.exec(line) ?? [];
+      endBytes = Math.max(endBytes, Number.parseInt(to, 16) - Number.parseInt(from, 16) + Number.parseInt(offset, 16));
+    }
+    return endBytes === 0 ? [] : [{ pid, name: (files.tryRead(`/proc/${pid}/comm`) ?? "?").trim(), endBytes }];
+  });
+}
+
+/** What a process maps; `null` when it has ended, or is not ours to look at. */
+function readMaps(files: KernelFiles, pid: number): string | null {
+  try {
+    return files.tryRead(`/proc/${pid}/maps`);
+  } catch {
+    return null;
+  }
+}
+
+/** Huge pages of one size that programs of a container have, or were promised. */
+export interface HugeUsage {
+  /** Bytes that are there, by NUMA node. */
+  readonly bytesByNode: ReadonlyMap<number, number>;
+  /** Bytes that mappings were promised, there or not. */
+  readonly reservedBytes: number;
+}
+
+/** Reads what the hugetlb controller counts for a container. */
+export function readHugeUsage(inventory: Inventory, container: string, pageBytes: number): HugeUsage {
+  const hierarchy = hierarchyOf(inventory.cgroups, "hugetlb");
+  if (hierarchy === null) return { bytesByNode: new Map(), reservedBytes: 0 };
+  const base = `${cgroupDirectory(hierarchy, container)}/hugetlb.${controllerSize(pageBytes)}`;
+  const [first = ""] = (inventory.files.tryRead(`${base}.numa_stat`) ?? "").split("\n");
+  const reserved = inventory.files.tryRead(`${base}.rsvd.${hierarchy.version === 2 ? "current" : "usage_in_bytes"}`);
+  return {
+    bytesByNode: new Map([...first.matchAll(/\bN(\d+)=(\d+)/g)].map(([, node, bytes]) => [Number(node), Number(bytes)])),
+    reservedBytes: Number(reserved ?? 0),
+  };
+}
+
+/** Bytes of ordinary memory that programs of a container have on each NUMA node, copies of files left out. */
+export function readNodeUsage(inventory: Inventory, container: string): ReadonlyMap<number, number> {
+  const hierarchy = hierarchyOf(inventory.cgroups, "memory");
+  if (hierarchy === null) return new Map();
+  const text = inventory.files.tryRead(`${cgroupDirectory(hierarchy, container)}/memory.numa_stat`) ?? "";
+  // Version 2 in bytes: anon N0=4096 N1=0; version 1 in pages: anon=1 N0=1 N1=0.
+  const [, line = ""] = /^anon[ =](.*)$/m.exec(text) ?? [];
+  const factor = hierarchy.version === 2 ? 1 : 4096;
+  return new Map([...line.matchAll(/\bN(\d+)=(\d+)/g)].map(([, node, count]) => [Number(node), Number(count) * factor]));
+}
+
+/**
+ * Why a container's units cannot become smaller, or go: what is in use of them, by whom. `null` when they can.
+ *
+ * @param from What it has.
+ * @param to What it shall have.
+ */
+export function inUse(inventory: Inventory, container: string, from: OwnMemory, to: OwnMemory | undefined): string | null {
+  for (const unit of from.units) {
+    const next = to?.units.find(({ id }) => id === unit.id);
+    const nextBytes = next?.bytes ?? 0;
+    if (nextBytes >= unit.bytes) continue;
+    const problem = unit.object === undefined
+      ? heapInUse(inventory, container, from, to, unit, nextBytes)
+      : objectInUse(inventory, container, unit, nextBytes);
+    if (problem !== null) return problem;
+  }
+  return null;
+}
+
+function objectInUse({ files }: Inventory, container: string, unit: Unit, nextBytes: number): string | null {
+  const path = unit.device === undefined ? objectPath(container, unit) : `/dev/${unit.device}`;
+  const users = mappersOf(files, path).filter(({ endBytes }) => endBytes > nextBytes);
+  if (users.length === 0) return null;
+  const names = users.map(({ pid, name }) => `${name} (process ${pid})`).join(", ");
+  return nextBytes === 0
+    ? `object ${unit.object} is mapped by ${names}`
+    : `object ${unit.object} is mapped beyond ${formatSize(nextBytes)} by ${names}`;
+}
+
+function heapInUse(
+  inventory: Inventory,
+  container: string,
+  from: OwnMemory,
+  to: OwnMemory | undefined,
+  unit: Unit,
+  nextBytes: number,
+): string | null {
+  if (unit.backend === "hugetlb") {
+    const { bytesByNode, reservedBytes } = readHugeUsage(inventory, container, unit.pageBytes);
+    const isAlike = ({ backend, pageBytes }: Unit) => backend === "hugetlb" && pageBytes === unit.pageBytes;
+    const objectBytes = bytesOf(from.units.filter((other) => isAlike(other) && other.object !== undefined && other.node === unit.node));
+    const usedBytes = (bytesByNode.get(unit.node) ?? 0) - objectBytes;
+    if (usedBytes > nextBytes) return `its programs use ${formatSize(usedBytes)} of the huge pages of node ${unit.node}`;
+    const allBytes = bytesOf((to?.units ?? []).filter(isAlike));
+    return reservedBytes > allBytes ? `its programs were promised ${formatSize(reservedBytes)} of huge pages` : null;
+  }
+  if (unit.backend !== "node") return null;
+  const nodes = to?.units.flatMap((other) => other.backend === "limit" ? [] : other.nodes) ?? [];
+  const leaving = unit.nodes.filter((node) => !nodes.includes(node));
+  const staying = inventory.numaNodes.filter(({ id }) => nodes.length === 0 ? !leaving.includes(id) : nodes.includes(id));
+  const usage = readNodeUsage(inventory, container);
+  const movingBytes = leaving.reduce((sum, node) => sum + (usage.get(node) ?? 0), 0);
+  const roomBytes = staying.reduce((sum, { freeBytes, fileBytes }) => sum + freeBytes + fileBytes, 0);
+  if (movingBytes <= roomBytes) return null;
+  return `its programs use ${formatSize(movingBytes)} of node ${leaving.join(", ")}, and its other nodes have ${
+    formatSize(roomBytes)
+  } free`;
+}
