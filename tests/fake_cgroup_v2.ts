@@ -2,9 +2,10 @@ import { errno } from "../ffi/errors.ts";
 import { formatCpuList, parseCpuList } from "../lib/kernel/cpulist.ts";
 import { amount, childrenOf, type FakeHierarchy, list, overlap, refuse, root, split } from "./fake_cgroups.ts";
 import type { FakeKernel } from "./fake_kernel.ts";
+import { numaStat } from "./fake_memory.ts";
 
 /** In the order in which the kernel prints them. */
-const controllers = ["cpuset", "cpu", "io", "memory", "pids"];
+const controllers = ["cpuset", "cpu", "io", "memory", "hugetlb", "pids"];
 
 /** Cgroup v2, one level deep as far as controllers go: our cgroups lie directly below the root. */
 export class Version2 implements FakeHierarchy {
@@ -15,7 +16,7 @@ export class Version2 implements FakeHierarchy {
     const { enabled = [], exclusiveCpus } = kernel.machine;
     kernel.directories.add(root);
     const files = {
-      "cgroup.controllers": controllers.join(" "),
+      "cgroup.controllers": controllers.filter((name) => name !== "hugetlb" || kernel.machine.hugePages).join(" "),
       "cgroup.procs": "1",
       "cgroup.subtree_control": "",
       "cpuset.mems.effective": nodes,
@@ -43,6 +44,13 @@ export class Version2 implements FakeHierarchy {
       }
       case "memory":
         return { "memory.max": "max", "memory.high": "max" };
+      case "hugetlb":
+        return Object.fromEntries(
+          (this.kernel.machine.hugePages ?? []).flatMap(({ pageBytes }) => [
+            ...["", "rsvd."].map((part) => [`hugetlb.${pageBytes / 2 ** 20}MB.${part}max`, "max"]),
+            [`hugetlb.${pageBytes / 2 ** 20}MB.numa_stat`, numaStat(Array(this.kernel.machine.nodeCount ?? 1).fill(0))],
+          ]),
+        );
       case "pids":
         return { "pids.max": "max" };
       default:
@@ -98,6 +106,8 @@ export class Version2 implements FakeHierarchy {
       case "pids.max":
         return void set(amount(path, value, 1));
       default:
+        // The kernel counts them in whole pages.
+        if (name.startsWith("hugetlb.")) return void set(amount(path, value, 2 ** 20));
         refuse(path, errno.EACCES);
     }
   }

@@ -5,6 +5,7 @@ import { Inventory } from "../kernel/inventory.ts";
 import type { Kernel } from "../plan/driver.ts";
 import { type Drift, verify } from "../plan/executor.ts";
 import { holdingOf, type Ledger, replaceHolding } from "../plan/ledger.ts";
+import { losesUnits, widest } from "../memory/unit.ts";
 import type { Store } from "../plan/store.ts";
 import { reconcile } from "./reconcile.ts";
 import { specsOf } from "./resolve.ts";
@@ -42,8 +43,12 @@ export class Changes {
   make(ledger: Ledger, targets: readonly ContainerSpec[]): Ledger {
     const names = targets.map(({ name }) => name);
     const sources = names.map((name) => holdingOf(ledger, name)!.spec as ContainerSpec);
+    const losing = targets.some((target, index) => losesUnits(sources[index].memory, target.memory));
+    const kept = targets.map((target, index) => withUnitsOf(sources[index], target));
+    // What can fail goes first, as long as nothing is lost yet.
+    if (losing && JSON.stringify(kept) !== JSON.stringify(sources)) ledger = this.make(ledger, kept);
     const broken = this.brokenPartitions(ledger);
-    ledger = announce(this.kernel, this.store, ledger, targets);
+    ledger = announce(this.kernel, this.store, ledger, targets, losing);
     try {
       ledger = transition(this.kernel, this.store, ledger, sources, targets);
       this.checkNeighbours(ledger, broken);
@@ -59,11 +64,16 @@ export class Changes {
     }
   }
 
-  /** Makes containers what they were before a change that failed, or whose command died. */
+  /**
+   * Makes containers what they were before a change that failed, or whose command died; where there is no way back, what
+   * they were to become.
+   */
   goBack(ledger: Ledger, names: readonly string[]): Ledger {
     const changed = names.map((name) => holdingOf(ledger, name)!).filter(({ changing }) => changing !== undefined);
     const sources = changed.map(({ spec }) => spec as ContainerSpec);
-    const targets = changed.map(({ changing }) => changing!.spec as ContainerSpec);
+    const targets = changed.map((
+      { spec, changing },
+    ) => (changing!.isOneWay ? { ...spec as ContainerSpec } : changing!.spec as ContainerSpec));
     ledger = transition(this.kernel, this.store, ledger, sources, targets);
     for (const spec of targets) ledger = replaceHolding(ledger, { ...holdingOf(ledger, spec.name)!, spec });
     ledger = this.reconcile(ledger);
@@ -103,6 +113,13 @@ export class Changes {
       return drift ? [{ name, drift }] : [];
     });
   }
+}
+
+/** A container with all that it shall have, and the units that it had besides. */
+function withUnitsOf(source: ContainerSpec, target: ContainerSpec): ContainerSpec {
+  const memory = widest(source.memory, target.memory);
+  if (memory === undefined) return target;
+  return { ...source, ...target, nodes: [...new Set([...source.nodes, ...target.nodes])].sort((a, b) => a - b), memory };
 }
 
 function stubborn(left: readonly Drift[]): RefusedError {

@@ -28,13 +28,28 @@ interface Move {
   readonly pins: Pins;
 }
 
-/** Notes in the ledger that containers are about to change, so that whoever finds us dead makes the old ones true again. */
-export function announce(kernel: Kernel, store: Store, ledger: Ledger, targets: readonly ContainerSpec[]): Ledger {
+/**
+ * Notes in the ledger that containers are about to change, so that whoever finds us dead makes the old ones true again.
+ *
+ * @param isOneWay There is no way back: whoever finds us dead makes the new ones true.
+ */
+export function announce(
+  kernel: Kernel,
+  store: Store,
+  ledger: Ledger,
+  targets: readonly ContainerSpec[],
+  isOneWay: boolean,
+): Ledger {
   const owner = ownerSelf(kernel);
+  const direction = isOneWay ? { isOneWay: true as const } : {};
   for (const spec of targets) {
     const holding = holdingOf(ledger, spec.name)!;
     const pins = notePins(kernel, threadsOf(kernel, ledger, spec.name));
-    ledger = replaceHolding(ledger, { ...holding, spec, changing: { owner, spec: holding.spec, steps: holding.steps, pins } });
+    ledger = replaceHolding(ledger, {
+      ...holding,
+      spec,
+      changing: { owner, ...direction, spec: holding.spec, steps: holding.steps, pins },
+    });
   }
   store.write(ledger);
   return ledger;

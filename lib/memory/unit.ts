@@ -117,3 +117,8 @@ export function widest(from: OwnMemory | undefined, to: OwnMemory | undefined): 
   const units = to.units.map((unit) => from.units.find(({ id, bytes }) => id === unit.id && bytes > unit.bytes) ?? unit);
   return { ...to, units: [...units, ...from.units.filter(({ id }) => !to.units.some((unit) => unit.id === id))] };
 }
+
+/** Whether a unit goes or becomes smaller, and what is in it with it. */
+export function losesUnits(from: OwnMemory | undefined, to: OwnMemory | undefined): boolean {
+  return from?.units.some(({ id, bytes }) => (to?.units.find((unit) => unit.id === id)?.bytes ?? 0) < bytes) ?? false;
+}

@@ -20,6 +20,8 @@ export interface Holding {
   /** Being changed, by this process; if it dies, whoever finds it so makes `spec` and its `steps` true again. */
   readonly changing?: {
     readonly owner: Owner;
+    /** What goes cannot come back, such as the contents of an object: whoever finds it so goes on instead. */
+    readonly isOneWay?: true;
     readonly spec: unknown;
     readonly steps: readonly Step[];
     /** CPUs that its threads had then, by `TID:START`. */

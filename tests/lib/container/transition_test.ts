@@ -24,7 +24,7 @@ async function made(version: 1 | 2, ...containers: ContainerRequest[]) {
   };
   const targets = (change: (spec: ContainerSpec) => Partial<ContainerSpec>) => sources.map((spec) => ({ ...spec, ...change(spec) }));
   const change = (wanted: readonly ContainerSpec[]): Ledger => {
-    const ledger = transition(world.kernel, store, announce(world.kernel, store, store.read(), wanted), sources, wanted);
+    const ledger = transition(world.kernel, store, announce(world.kernel, store, store.read(), wanted, false), sources, wanted);
     return conclude(world.kernel, store, ledger, wanted.map(({ name }) => name));
   };
   return Object.assign(world, { store, sources, written, targets, change });
@@ -34,7 +34,7 @@ Deno.test("announce() keeps in the ledger what a container was, until conclude()
   using world = await made(2, { name: "a", cpus: [1] });
   const { store, kernel, sources } = world;
   const before = store.read();
-  const ledger = announce(kernel, store, before, world.targets(() => ({ pidsMax: 7 })));
+  const ledger = announce(kernel, store, before, world.targets(() => ({ pidsMax: 7 })), false);
   assert.deepEqual(store.read(), ledger);
   const { changing, spec } = holdingOf(ledger, "a")!;
   assert.equal((spec as ContainerSpec).pidsMax, 7);
