@@ -59,16 +59,22 @@ const untouchedNames = [
  *
  * @param cpus CPUs of all containers, ascending, at least one.
  * @param otherCpus Those that remain with the ServiceOS, ascending, at least one.
+ * @param more Arguments that something besides the CPUs needs.
  */
-export function planBoot(inventory: Inventory, cpus: readonly number[], otherCpus: readonly number[]): BootPlan {
+export function planBoot(
+  inventory: Inventory,
+  cpus: readonly number[],
+  otherCpus: readonly number[],
+  more: readonly Row[] = [],
+): BootPlan {
   const scene = new BootScene(inventory, cpus, otherCpus);
-  const wanted = rows.flatMap((row) => describe(scene, row, false));
+  const wanted = [...rows, ...more].flatMap((row) => describe(scene, row, false));
   const missing = wanted.filter(({ status }) => status === "inactive" || status === "differs");
   return {
     arguments: [...wanted, ...choices.flatMap((row) => describe(scene, row, true))],
     append: missing.map(({ argument }) => argument).join(" "),
     remove: missing.flatMap(({ replaces }) => replaces),
-    untouched: untouchedNames.flatMap((name) => scene.words.all(name)),
+    untouched: untouchedNames.filter((name) => !more.some((row) => row.name === name)).flatMap((name) => scene.words.all(name)),
   };
 }
 

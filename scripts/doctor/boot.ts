@@ -4,6 +4,7 @@ import type { LocatedRequest } from "../../lib/container/spec_file.ts";
 import { type BootArgument, type BootPlan, planBoot } from "../../lib/kernel/boot_arguments.ts";
 import { formatCpuList } from "../../lib/kernel/cpulist.ts";
 import { Inventory } from "../../lib/kernel/inventory.ts";
+import { memoryRows } from "../../lib/memory/boot.ts";
 import { emptyLedger } from "../../lib/plan/ledger.ts";
 import { table } from "../../lib/report/table.ts";
 import type { Style } from "./render.ts";
@@ -32,11 +33,14 @@ class BootedInventory extends Inventory {
  */
 export function adviseBoot(files: KernelFiles, { request }: LocatedRequest): BootAdvice {
   const inventory = new BootedInventory(files);
-  const specs = resolve(inventory, emptyLedger("boot"), request).filter(({ role }) => role === "compute");
+  // Memory of the machine that is to be: this one may have no place for it yet.
+  const asked = { ...request, containers: request.containers.map(({ memory: _, ...container }) => container) };
+  const units = request.containers.flatMap(({ memory }) => memory?.units ?? []);
+  const specs = resolve(inventory, emptyLedger("boot"), asked).filter(({ role }) => role === "compute");
   const containers = specs.map(({ name, cpus }, index) => ({ name, cpus, isChosen: request.containers[index].cpus === undefined }));
   const cpus = containers.flatMap(({ cpus }) => cpus).sort((a, b) => a - b);
   const serviceCpus = inventory.onlineCpus.filter((cpu) => !cpus.includes(cpu));
-  return { containers, cpus, serviceCpus, ...planBoot(inventory, cpus, serviceCpus) };
+  return { containers, cpus, serviceCpus, ...planBoot(inventory, cpus, serviceCpus, memoryRows(units)) };
 }
 
 /** Lays out arguments, what they cost and what there is instead, and last the line to paste. */

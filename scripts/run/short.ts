@@ -33,7 +33,7 @@ async function readFlags(words: readonly string[]): Promise<Partial<RunFlags> | 
     const name = words[index].replace(/^--/, "");
     const value = words[index + 1];
     const flag = Object.hasOwn(containerFlags, name) ? containerFlags[name as keyof typeof containerFlags] : undefined;
-    if (flag?.kind !== "parsed" || name in flags || value === undefined || value.startsWith("-")) return null;
+    if (flag?.kind !== "parsed" || "variadic" in flag || name in flags || value === undefined || value.startsWith("-")) return null;
     try {
       flags[name] = flag.parse(value);
     } catch {

@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { controllerSize } from "../../../lib/memory/supply.ts";
+import { v1 } from "../../small_machines.ts";
+import { fakeNodes, fourNodes, GiB, MiB, oneNode, supplyOf } from "./machines.ts";
+
+Deno.test("readSupply() tells what each node has, and what strangers use of its pools", () => {
+  const { nodes, hugePageBytes, basePageBytes, hugeLimitProblem } = supplyOf(fourNodes);
+  assert.deepEqual([hugePageBytes, basePageBytes, hugeLimitProblem], [2 * MiB, 4096, null]);
+  assert.deepEqual(nodes.map(({ id, hardware, bytes, availableBytes }) => [id, hardware.join(), bytes, availableBytes]), [
+    [0, "0", GiB, 608 * MiB],
+    [1, "1", GiB, 608 * MiB],
+    [2, "2", GiB, 608 * MiB],
+    [3, "3", GiB, 608 * MiB],
+  ]);
+  assert.deepEqual(nodes[3].pools, [
+    { pageBytes: 2 * MiB, totalCount: 16, strangersCount: 6 },
+    { pageBytes: GiB, totalCount: 0, strangersCount: 0 },
+  ]);
+  const counted = { ...fourNodes, "/sys/fs/cgroup/nodeos-sim/hugetlb.2MB.numa_stat": `total=${8 * MiB} N0=0 N1=0 N2=0 N3=${8 * MiB}\n` };
+  assert.equal(supplyOf(counted, ["sim"]).nodes[3].pools[0].strangersCount, 2);
+});
+
+Deno.test("readSupply() tells nodes of the same hardware, and one node alone", () => {
+  assert.deepEqual(supplyOf(fakeNodes).nodes.map(({ hardware }) => hardware), Array(4).fill([0, 1, 2, 3]));
+  assert.deepEqual(supplyOf(oneNode).nodes.map(({ id, hardware }) => [id, hardware]), [[0, [0]]]);
+});
+
+Deno.test("readSupply() knows larger base pages, and a machine that counts no huge pages", () => {
+  const pmd = (bytes: number) => supplyOf({ ...oneNode, "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size": `${bytes}\n` }).basePageBytes;
+  assert.deepEqual([2 * MiB, 32 * MiB, 512 * MiB].map(pmd), [4096, 16384, 65536]);
+  assert.match(supplyOf(v1).hugeLimitProblem!, /^no mounted cgroup hierarchy has the hugetlb controller/);
+});
+
+Deno.test("controllerSize() names page sizes as the controller's files do", () => {
+  assert.deepEqual([65536, 2 * MiB, 32 * MiB, GiB, 16 * GiB].map(controllerSize), ["64KB", "2MB", "32MB", "1GB", "16GB"]);
+});
