@@ -18,7 +18,9 @@ export { CapturedRoot } from "./ffi/captured_root.ts";
 export { SysError } from "./ffi/errors.ts";
 export { type KernelEntry, type KernelFiles, KernelRoot, type KernelWriter } from "./ffi/kernel_root.ts";
 export { type ExitStatus, type Launched, LaunchError, type LaunchFilter, type LaunchRequest, type Placement } from "./ffi/launch.ts";
+export type { FileOwner, MemoryFile, MemoryFiles, MemoryWriter, PopulateRequest } from "./ffi/memory.ts";
 export { Container, type ContainerOptions, type RunningProgram } from "./lib/container/container.ts";
+export { decideMemoryChange, type MemoryChange } from "./lib/container/grant.ts";
 export { Job, type JobOptions, type JobOutcome, type JobResult } from "./lib/container/job.ts";
 export type { Forwarding, ForwardingSeat } from "./lib/container/forwarding_seat.ts";
 export { Node, type NodeOptions, type ProgramRequest, type StartedProgram } from "./lib/container/node.ts";
@@ -49,6 +51,16 @@ export { Inventory } from "./lib/kernel/inventory.ts";
 export type { EventCount, Irq, Irqs, NamedCount } from "./lib/kernel/irq.ts";
 export type { SchedulingPolicy, Task } from "./lib/kernel/process.ts";
 export { type Core, type CoreKind, type Cpu, type CpuGroup, readTopology, type Topology } from "./lib/kernel/topology.ts";
+export {
+  type Backend,
+  describeUnit,
+  type MemoryPolicy,
+  type OwnMemory,
+  type OwnMemoryRequest,
+  type Programs,
+  type Unit,
+  type UnitRequest,
+} from "./lib/memory/unit.ts";
 export { type Change, formatSteps, type Step, type StepKind, stepKinds } from "./lib/plan/step.ts";
 export type { Kernel } from "./lib/plan/driver.ts";
 export { type Drift, verify } from "./lib/plan/executor.ts";

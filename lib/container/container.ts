@@ -1,5 +1,7 @@
 import { KernelRoot } from "../../ffi/kernel_root.ts";
 import { type ExitStatus, waitAsync } from "../../ffi/launch.ts";
+import type { Unit } from "../memory/unit.ts";
+import { decideMemoryChange, type MemoryChange } from "./grant.ts";
 import { Node, type ProgramRequest } from "./node.ts";
 import type { ContainerRequest, ContainerSpec } from "./spec.ts";
 
@@ -37,9 +39,17 @@ export class Container implements AsyncDisposable {
   readonly #abort = new AbortController();
   #disposed = false;
 
-  private constructor(node: Node, stateDirectory: string, readonly spec: ContainerSpec) {
+  #spec: ContainerSpec;
+
+  private constructor(node: Node, stateDirectory: string, spec: ContainerSpec) {
     this.#node = node;
     this.#stateDirectory = stateDirectory;
+    this.#spec = spec;
+  }
+
+  /** What it is, as far as this object knows: what others changed of it since is in `nodeos show`. */
+  get spec(): ContainerSpec {
+    return this.#spec;
   }
 
   /**
@@ -62,6 +72,19 @@ export class Container implements AsyncDisposable {
   start(program: ProgramRequest): RunningProgram {
     const launched = this.#node.start(this.spec.name, program);
     return { pid: launched.pid, status: waitAsync(launched, this.#stateDirectory, launched.placement, this.#abort.signal) };
+  }
+
+  /**
+   * Grants a unit of memory, takes one back, or gives one another size, while the programs run.
+   *
+   * @returns The units that it has now.
+   * @throws {SpecError} If the change is wrong or there is no room for it, {RefusedError} if what would go is in use; then
+   * nothing has changed.
+   */
+  async changeMemory(change: MemoryChange): Promise<readonly Unit[]> {
+    const { name } = this.#spec;
+    [this.#spec] = await this.#node.change((inventory, ledger) => [decideMemoryChange(inventory, ledger, name, change)]);
+    return this.#spec.memory?.units ?? [];
   }
 
   /**

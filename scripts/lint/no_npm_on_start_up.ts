@@ -10,6 +10,7 @@ const slow = /^(?:npm:|node:|(?:zod|yaml)(?:\/|$))/;
 const exceptions: Readonly<Record<string, { readonly modules: readonly string[]; readonly reason: string }>> = {
   "lib/container/spec_file.ts": { modules: ["zod", "yaml"], reason: "reads and checks YAML; up, plan and resize import it when they run" },
   "lib/container/spec_schema.ts": { modules: ["zod"], reason: "only spec_file.ts and its parts import it" },
+  "lib/container/spec_memory.ts": { modules: ["zod"], reason: "only spec_file.ts imports it" },
   "lib/container/spec_syscalls.ts": { modules: ["zod"], reason: "only spec_file.ts imports it" },
   "lib/syscall/profile_text.ts": { modules: ["zod"], reason: "reads profiles; who needs one imports it dynamically" },
   "lib/syscall/profile_yaml.ts": { modules: ["yaml"], reason: "only profile_text.ts imports it" },
