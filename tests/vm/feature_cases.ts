@@ -4,10 +4,12 @@ import { Node } from "../../lib/container/node.ts";
 import { decideSwitch, type Switch } from "../../lib/container/switch.ts";
 import type { ContainerSpec } from "../../lib/container/spec.ts";
 import { nodeFeatures, quietPreset } from "../../lib/feature/node_features.ts";
+import { isKernelBefore } from "../../lib/kernel/release.ts";
 import { delay, guestTest, kernel, nodeosCommand, probe, stateDirectory } from "./guest.ts";
 import { differences, nodeState } from "./state.ts";
 
-const toggles = 50;
+/** How often each is switched: on older kernels, where the same code ran as often before, less unless somebody asks for more. */
+const toggles = Number(Deno.env.get("NODEOS_TOGGLES") ?? (isKernelBefore(kernel, 7, 0) ? 12 : 50));
 /** A command takes about that long from its first trace to its end, in emulation. */
 const latestMs = 3000;
 
