@@ -50,6 +50,7 @@ export const errno = {
   EIO: 5,
   ENXIO: 6,
   EAGAIN: 11,
+  ENOMEM: 12,
   EACCES: 13,
   EBUSY: 16,
   EEXIST: 17,
@@ -62,6 +63,7 @@ export const errno = {
   ENOSYS: 38,
   ENOTEMPTY: 39,
   ENODATA: 61,
+  EMSGSIZE: 90,
   EOPNOTSUPP: 95,
   ECANCELED: 125,
 } as const;

@@ -1,5 +1,6 @@
 import { errno, SysError } from "./errors.ts";
 import { byValue, coreLibrary, cstr } from "./library.ts";
+import { type MemoryFiles, type MemoryWriter, runningMemory } from "./memory.ts";
 
 /** `enum nodeos_file_action`. */
 const action = { read: 0, write: 1, link: 2, exists: 3, writable: 4, list: 5, make: 6, remove: 7 } as const;
@@ -34,6 +35,8 @@ export interface KernelFiles {
   link(path: string): string | null;
   /** Whether a path exists (and, with `write`, may be written by this process). */
   exists(path: string, access?: "write"): boolean;
+  /** Memory that was handed out with a name; a captured machine has none. */
+  readonly memory?: MemoryFiles;
 }
 
 /** Changes the kernel's files. Only `lib/plan/` may call these: everything else makes steps. */
@@ -44,6 +47,8 @@ export interface KernelWriter {
   makeDirectory(path: string): void;
   /** Removes an empty directory. */
   removeDirectory(path: string): void;
+  /** Memory that is handed out with a name. */
+  readonly memory?: MemoryFiles & MemoryWriter;
 }
 
 const decoder = new TextDecoder();
@@ -68,6 +73,8 @@ function fill(call: (buffer: Uint8Array<ArrayBuffer>) => number): number {
 export class KernelRoot implements KernelFiles, KernelWriter {
   /** Always `/`: another machine is a `CapturedRoot`. */
   readonly base = "/";
+  /** See {@link KernelWriter.memory}. */
+  readonly memory: MemoryFiles & MemoryWriter = runningMemory;
 
   /** See {@link KernelFiles.read}. */
   read(path: string): string {

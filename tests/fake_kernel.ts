@@ -5,6 +5,7 @@ import { Version1, writeRtRuntime } from "./fake_cgroup_v1.ts";
 import { Version2 } from "./fake_cgroup_v2.ts";
 import type { FakeHierarchy } from "./fake_cgroups.ts";
 import { type FakeCaches, Resctrl } from "./fake_resctrl.ts";
+import { type FakeHugePages, FakeMemory, poolsOf } from "./fake_memory.ts";
 import { settingsOf } from "./fake_settings.ts";
 import { type FakeTask, FakeTasks } from "./fake_tasks.ts";
 
@@ -28,6 +29,8 @@ export interface FakeMachine {
   readonly caches?: FakeCaches;
   /** Settings of the whole node, and interrupts: what features of the whole node change; none by default. */
   readonly settings?: boolean;
+  /** Pools of huge pages, empty; none by default. */
+  readonly hugePages?: readonly FakeHugePages[];
   /** Threads of others. */
   readonly tasks?: readonly FakeTask[];
   /** Version 2: why every partition is invalid. */
@@ -56,6 +59,8 @@ export class FakeKernel implements KernelFiles, KernelWriter {
   readonly directories = new Set<string>();
   /** Threads of others. */
   readonly tasks: FakeTasks;
+  /** Memory that is handed out with a name. */
+  readonly memory: FakeMemory = new FakeMemory(this);
   readonly #settings: ReturnType<typeof settingsOf>;
   readonly #hierarchies: readonly FakeHierarchy[];
   /** Looks and changes that were asked for so far. */
@@ -93,7 +98,7 @@ export class FakeKernel implements KernelFiles, KernelWriter {
     this.#hierarchies = machine.caches === undefined ? cgroups : [...cgroups, new Resctrl(this, machine.caches)];
     const lines = this.#hierarchies.map(({ mount, type }, index) => `${32 + index} 31 0:${30 + index} / ${mount} rw,relatime - ${type}`);
     this.files.set("/proc/self/mountinfo", lines.join("\n"));
-    this.#settings = machine.settings ? settingsOf(this) : new Map();
+    this.#settings = new Map([...machine.settings ? settingsOf(this) : [], ...poolsOf(this)]);
     for (const [path, [value]] of this.#settings) this.files.set(path, value);
     const words = ({ type }: FakeHierarchy, index: number) =>
       type.startsWith("cgroup2 ") ? "0::" : `${cgroups.length - index}:${type.split(",")[1]}:`;
@@ -134,6 +139,12 @@ export class FakeKernel implements KernelFiles, KernelWriter {
     return text === undefined ? null : `${text}\n`;
   }
 
+  /** The text of a file that is none of the kernel's. */
+  textOf(path: string): string | undefined {
+    this.#live();
+    return this.files.get(path);
+  }
+
   list(path: string): KernelEntry[] {
     this.#live();
     const entries = new Map<string, KernelEntry>();
@@ -156,7 +167,7 @@ export class FakeKernel implements KernelFiles, KernelWriter {
   }
 
   write(path: string, text: string): void {
-    this.#change(path, () => {
+    this.change(path, () => {
       // As measured: to write nothing is no write, and no error either.
       if (text === "") return;
       const value = text.trim();
@@ -172,7 +183,7 @@ export class FakeKernel implements KernelFiles, KernelWriter {
   }
 
   makeDirectory(path: string): void {
-    this.#change(path, () => {
+    this.change(path, () => {
       const hierarchy = this.#hierarchyOf(path);
       if (hierarchy === undefined) throw new SysError(`make ${path}`, errno.EPERM);
       if (this.directories.has(path)) throw new SysError(`make ${path}`, errno.EEXIST);
@@ -182,7 +193,7 @@ export class FakeKernel implements KernelFiles, KernelWriter {
   }
 
   removeDirectory(path: string): void {
-    this.#change(path, () => {
+    this.change(path, () => {
       const hierarchy = this.#hierarchyOf(path);
       if (hierarchy === undefined || !this.directories.has(path)) throw new SysError(`remove ${path}`, errno.ENOENT);
       const isParent = [...this.directories].some((directory) => directory.startsWith(`${path}/`));
@@ -205,7 +216,8 @@ export class FakeKernel implements KernelFiles, KernelWriter {
     this.isDead = true;
   }
 
-  #change(path: string, effect: () => void): void {
+  /** Does what somebody asks of the machine, unless a fault happens instead. */
+  change(path: string, effect: () => void): void {
     this.#live();
     const fault = this.fault(++this.changeCount, path);
     if (typeof fault === "number") throw new SysError(`change ${path}`, fault);

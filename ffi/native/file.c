@@ -178,8 +178,7 @@ static int32_t file_access(const char *path, int32_t mode) {
         return syscall(SYS_faccessat2, fd, "", mode, AT_EMPTY_PATH | AT_EACCESS) < 0 ? -errno : 0;
 }
 
-static int32_t dir_list(const char *path, uint8_t *ret_names, int32_t size) {
-        int fd = kernel_open(path, O_RDONLY | O_DIRECTORY);
+int32_t directory_list(int fd, uint8_t *ret_names, int32_t size) {
         struct dirent *entry;
         int32_t used = 0;
         DIR *dir;
@@ -243,7 +242,7 @@ int32_t nodeos_file(struct nodeos_file_call call, const char *path, uint8_t *dat
         case NODEOS_FILE_WRITABLE:
                 return file_access(path, W_OK);
         case NODEOS_FILE_LIST:
-                return dir_list(path, data, call.size);
+                return directory_list(kernel_open(path, O_RDONLY | O_DIRECTORY), data, call.size);
         case NODEOS_FILE_MAKE:
                 return dir_make(path);
         case NODEOS_FILE_REMOVE:

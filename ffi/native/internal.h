@@ -27,6 +27,10 @@ int32_t kernel_read_path(const char *path, uint8_t *ret_data, int32_t size);
 /* Reads a whole kernel file into ret_data and ends it with a NUL. Returns the byte count, or -errno. */
 int32_t kernel_read(int fd, uint8_t *ret_data, int32_t size);
 
+/* Fills ret_names with the names in a directory, each behind d, l or f and with its NUL, and closes the descriptor. Returns the
+ * byte count, or -errno: that of a descriptor that is none, -EFBIG. */
+int32_t directory_list(int fd, uint8_t *ret_names, int32_t size);
+
 /* What /proc says of a process or one thread. Returns 0, or -errno. */
 struct thread_stat {
         char state;

@@ -302,6 +302,46 @@ NODEOS_EXPORT int32_t nodeos_memory_target(const char *path, uint8_t *ret_target
 /* Takes a device /dev/daxN.M for root, fills its first zero_bytes with zeroes, and gives it to uid and gid. */
 NODEOS_EXPORT int32_t nodeos_memory_own(const char *device, int64_t zero_bytes, uint32_t uid, uint32_t gid);
 
+/* The names in a directory there, as nodeos_file lists them. */
+NODEOS_EXPORT int32_t nodeos_memory_list(const char *path, uint8_t *ret_names, int32_t size);
+
+/* Maps `bytes` of an object (a file there, or a link to a device) from offset on, shared with all who map it, and tells where.
+ * -EINVAL for what lies behind its end. */
+NODEOS_EXPORT int32_t nodeos_map_object(const char *path, int64_t offset, int64_t bytes, uint64_t *ret_address);
+/* Maps huge pages of 1 << page_shift bytes, all of them there, and tells where. -ENOMEM when there are not enough left,
+ * -EOPNOTSUPP before Linux 5.14. */
+NODEOS_EXPORT int32_t nodeos_map_huge(int64_t bytes, int32_t page_shift, uint64_t *ret_address);
+NODEOS_EXPORT int32_t nodeos_unmap(uint64_t address, int64_t bytes);
+
+/* Page frames: their numbers, as in /proc/kpageflags. For root; others get -EPERM or -EACCES. */
+
+/* How many pages are looked at in one call, at most. */
+#define NODEOS_FRAMES_WINDOW 65536
+
+/* What a page of a process is. */
+enum nodeos_frames_kind {
+        NODEOS_FRAMES_ANONYMOUS = 0, /* its own memory */
+        NODEOS_FRAMES_HUGE = 1,      /* a huge page out of a pool */
+        NODEOS_FRAMES_FILE = 2,      /* of a file on a disk */
+        NODEOS_FRAMES_SHARED = 3     /* of a file in memory, or shared without one */
+};
+
+/* Where pages of a process are, `count` of them from number `first` of its address space on. Fills ret_runs, which has room
+ * for as many, with runs of pages that follow each other in frames, too: first frame, count, kind, first page. Pages that are
+ * not there, and the kernel's one page of zeroes, are left out. Returns how many. */
+NODEOS_EXPORT int32_t nodeos_frames_process(int32_t pid, int64_t first, int64_t count, uint64_t *ret_runs);
+/* Which addresses of a process from start to end have pages: pairs of first and end, as many as there is room for, 256 at most.
+ * Returns how many, or -errno: -ENOTTY before Linux 6.7. */
+NODEOS_EXPORT int32_t nodeos_frames_present(int32_t pid, uint64_t start, uint64_t end, uint64_t *ret_ranges, int32_t capacity);
+/* As nodeos_frames_process, for a file below /run/nodeos/memory and pages of it. Nothing of it is made that is not there; of
+ * a file with holes only pages that somebody has used are found, and no huge ones. -EINVAL for anything but a file, and before Linux 5.14. */
+NODEOS_EXPORT int32_t nodeos_frames_file(const char *path, int64_t first, int64_t count, uint64_t *ret_runs);
+/* Fills ret_words with what the kernel says of frames: flags (which 0), how often they are mapped (1), or the inode of the
+ * memory cgroup that they are counted for (2). Returns how many of them there are. */
+NODEOS_EXPORT int32_t nodeos_frames_facts(int32_t which, int64_t first, int64_t count, uint64_t *ret_words);
+/* The inode of a cgroup's directory, by which facts of frames name it. Returns it, or -errno. */
+NODEOS_EXPORT int64_t nodeos_frames_cgroup(const char *path);
+
 /* --- noise.c ------------------------------------------------------------------------------------------------------ */
 
 enum nodeos_noise_mode {

@@ -18,5 +18,6 @@ export function asBefore(files: KernelFiles, { holdings }: Ledger): KernelFiles 
     list: (path) => files.list(path),
     link: (path) => files.link(path),
     exists: (path, access) => files.exists(path, access),
+    memory: files.memory,
   };
 }

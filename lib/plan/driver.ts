@@ -6,6 +6,10 @@ import { formatCpuList, parseCpuList } from "../kernel/cpulist.ts";
 import { listNumbered } from "../kernel/value.ts";
 import { banCpus, readBannedCpus } from "./irqbalance.ts";
 import { filterDriver } from "./device_filter.ts";
+import { lentDriver } from "./lent.ts";
+import { mountDriver } from "./mount.ts";
+import { objectDriver } from "./object.ts";
+import { poolDriver } from "./pool.ts";
 import { classDriver, schemataDriver } from "./resource_class.ts";
 import { setAllowedCpus } from "./systemd.ts";
 import type { Driver, Kernel } from "./kernel.ts";
@@ -116,6 +120,10 @@ export const drivers: Readonly<Record<StepKind, Driver>> = {
   filter: filterDriver,
   class: classDriver,
   schemata: schemataDriver,
+  pool: poolDriver,
+  mount: mountDriver,
+  object: objectDriver,
+  lent: lentDriver,
 };
 
 /** `UNIT@MOUNT`. The kernel is asked, not systemd: what counts is what is true. */

@@ -106,7 +106,7 @@ export function undo(kernel: Kernel, steps: readonly Step[]): Drift[] {
 
 /** What a step left behind: `null` when it is gone, or goes with something else that is asked about itself. */
 function readAfter(kernel: KernelFiles, step: Step): string | null {
-  if (step.from === null && !["cgroup", "refuge", "class"].includes(step.kind)) return null;
+  if (step.from === null && !["cgroup", "refuge", "class", "mount", "object", "lent"].includes(step.kind)) return null;
   try {
     return drivers[step.kind].read(kernel, step.what);
   } catch {

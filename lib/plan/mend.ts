@@ -1,4 +1,5 @@
 import { SysError } from "../../ffi/errors.ts";
+import { RefusedError } from "../errors.ts";
 import { drivers, type Kernel } from "./driver.ts";
 import type { Drift } from "./executor.ts";
 
@@ -11,7 +12,7 @@ export function mend(kernel: Kernel, drift: readonly Drift[]): void {
     try {
       drivers[kind].write(kernel, what, to);
     } catch (error) {
-      if (!(error instanceof SysError)) throw error;
+      if (!(error instanceof SysError || error instanceof RefusedError)) throw error;
     }
   }
 }

@@ -18,6 +18,12 @@
  * - `class`: a class of cache and memory bandwidth, by its directory; `""` is there, `null` is not.
  * - `schemata`: what a class has of one resource in one domain, as `DIRECTORY:RESOURCE:DOMAIN`; a hexadecimal mask of a
  *   cache, a number for the memory bandwidth.
+ * - `pool`: the huge pages of one size on a NUMA node, by the path of their `nr_hugepages`; a count.
+ * - `mount`: a file system whose files are memory, by its directory; `tmpfs mpol=bind:0 noswap size=268435456` (options
+ *   may be absent) or `hugetlbfs pagesize=2M`.
+ * - `object`: a file of memory, as `PATH@NODE@DIRECTORY,DIRECTORY`: the NUMA node that it comes from, -1 for any, and the
+ *   cgroups that it is counted for; `BYTES UID:GID`.
+ * - `lent`: a device of memory that somebody may map, by the path of a symbolic link to it; `/dev/dax0.0 UID:GID`.
  */
 export type StepKind = (typeof stepKinds)[number];
 
@@ -36,6 +42,10 @@ export const stepKinds = [
   "irqbalance",
   "class",
   "schemata",
+  "pool",
+  "mount",
+  "object",
+  "lent",
 ] as const;
 
 /** A wish of a planner: what shall have which value, and why. */
@@ -98,6 +108,15 @@ function stepParts({ kind, what, to }: Change): { left: string; right: string } 
     const [directory, resource, domain] = what.split(":");
     return { left: `${directory}/schemata`, right: `${resource}:${domain}=${to}` };
   }
+  if (kind === "mount") return { left: `${what}/`, right: to };
+  if (kind === "object") return objectParts(what, to);
+  if (kind === "lent") return { left: what, right: to.replace(" ", " for ") };
   if (kind === "filter") return { left: `devices of ${what}`, right: to === "" ? "(all)" : to };
   return { left: what, right: to };
+}
+
+function objectParts(what: string, to: string): { left: string; right: string } {
+  const [, path, node] = /^(.*)@(-?\d+)@[^@]*$/.exec(what) ?? ["", what, "-1"];
+  const [bytes, owner] = to.split(" ");
+  return { left: path, right: `${bytes} bytes${node === "-1" ? "" : ` of node ${node}`} for ${owner}` };
 }

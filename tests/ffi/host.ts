@@ -44,6 +44,14 @@ export const cpusetMount: string | null = isRoot ? writable(mountOf(/^cgroup \S+
 /** Where cgroup v2 is mounted, if we may make cgroups there. */
 export const unifiedMount: string | null = isRoot ? writable(mountOf(/^cgroup2 /)) : null;
 
+/** Where the cgroups of a controller are, of either version, if we may make some there. */
+export function mountOfController(controller: string): string | null {
+  if (!isRoot) return null;
+  const first = writable(mountOf(new RegExp(`^cgroup \\S+ (?:\\S+,)?${controller}(?:,|$)`)));
+  if (first !== null || unifiedMount === null) return first;
+  return kernel.read(`${unifiedMount}/cgroup.subtree_control`).split(/\s/).includes(controller) ? unifiedMount : null;
+}
+
 /** A file system may be mounted read-only, as in most OCI containers. */
 function writable(mount: string | null): string | null {
   if (mount === null) return null;

@@ -68,8 +68,26 @@ Deno.test("decideUnits() makes one unit of memory that is alike, and none of obj
   assert.deepEqual(twice.problems.map(({ index, message }) => `${index}: ${message}`), ["1: two objects are called a"]);
 });
 
+Deno.test("decideUnits() takes no node twice, and no name for two things", () => {
+  const problemsOf = (...requests: UnitRequest[]) =>
+    decideUnits(roomOf(fourNodes), "sim", requests).problems.map(({ index, key, message }) => `${index} ${key}: ${message}`);
+  assert.deepEqual(problemsOf({ node: 2 }, { node: 2 }), ["1 node: node 2 is the container's own already, all of it"]);
+  const fake = decideUnits(roomOf(fakeNodes), "sim", [{ backend: "node", node: 3, bytes: GiB }, {
+    backend: "node",
+    node: 1,
+    bytes: 2 * GiB,
+  }]);
+  assert.deepEqual(fake.units.map(({ nodes }) => nodes), [[3], [1, 2]]);
+  assert.deepEqual(problemsOf({ bytes: 2 * MiB, node: 1 }, { node: 1 }), [
+    "1 backend: node1 is the name of another unit: 2MiB of node 1 in huge pages of 2MiB",
+  ]);
+  assert.deepEqual(problemsOf({ bytes: 2 * MiB, node: 1 }, { bytes: 4096, object: "node1" }), [
+    "1 object: node1 is the name of another unit: 2MiB of node 1 in huge pages of 2MiB",
+  ]);
+});
+
 Deno.test("decideUnits() gathers fake nodes of the same hardware until the size is reached", () => {
-  assert.deepEqual(decided(roomOf(fakeNodes), { backend: "node", node: 2, bytes: 2 * GiB }), ["node2: the whole of nodes 0, 2, 2GiB"]);
+  assert.deepEqual(decided(roomOf(fakeNodes), { backend: "node", node: 2, bytes: 2 * GiB }), ["node2: the whole of nodes 2, 3, 2GiB"]);
   assert.match(refused(roomOf(fourNodes), { backend: "node", node: 2, bytes: 2 * GiB }), /^refused size: node 2 has 1GiB \|/);
 });
 

@@ -23,7 +23,17 @@ const cgroup = "/sys/fs/cgroup/nodeos-sim";
 
 Deno.test("planUnits() changes nothing for a container without memory of its own", () => {
   assert.deepEqual(lines(fourNodes, undefined), []);
-  assert.deepEqual(lines(fourNodes, own({ ...heap, backend: "limit" })), []);
+});
+
+const noHugePages = [
+  "/sys/fs/cgroup/cgroup.subtree_control <- +hugetlb (shared)",
+  `${cgroup}/ <- (new cgroup)`,
+  ...["2MB.rsvd.max", "2MB.max", "1GB.rsvd.max", "1GB.max"].map((file) => `${cgroup}/hugetlb.${file} <- 0`),
+];
+
+Deno.test("planUnits() keeps a container whose units are no huge pages off those that others have reserved", () => {
+  assert.deepEqual(lines(fourNodes, own({ ...heap, backend: "limit" })), noHugePages);
+  assert.deepEqual(lines(fourNodes, own(whole)), noHugePages);
 });
 
 Deno.test("planUnits() limits huge pages of every size: reservations before pages", () => {
@@ -59,8 +69,7 @@ Deno.test("planUnits() asks for no more than the kernel knows: no node without N
 });
 
 Deno.test("planUnits() lends a device, and tells version 1 that memory follows the nodes", () => {
-  assert.deepEqual(lines(fourNodes, own(lent)), ["/run/nodeos/memory/sim/devdax/near <- /dev/dax0.0 for 1000:100"]);
-  assert.deepEqual(lines(fourNodes, own(whole)), []);
+  assert.deepEqual(lines(fourNodes, own(lent)), ["/run/nodeos/memory/sim/devdax/near <- /dev/dax0.0 for 1000:100", ...noHugePages]);
   assert.deepEqual(lines({ ...v1 }, own(whole)), ["/sys/fs/cgroup/cpuset/nodeos-sim/cpuset.memory_migrate <- 1"]);
 });
 

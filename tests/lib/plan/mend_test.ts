@@ -60,3 +60,11 @@ Deno.test("mend() goes on behind what the kernel refuses", () => {
   mend(kernel, verify(kernel, steps));
   assert.deepEqual(verify(kernel, steps).map(({ step, found }) => [step.what, found]), [[`${root}/a/cpuset.cpus`, "2"]]);
 });
+
+Deno.test("mend() leaves what a driver refuses, and goes on", () => {
+  const machine = new FakeKernel({ version: 2, cpuCount: 4, hugePages: [{ pageBytes: 2 ** 21, roomCount: 4 }] });
+  const pool = "/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages";
+  const steps = prepare(machine, [{ kind: "pool", what: pool, to: "8", why: "" }, { kind: "file", what: throttle, to: "-1", why: "" }]);
+  mend(machine, verify(machine, steps));
+  assert.deepEqual(verify(machine, steps).map(({ step }) => step.kind), ["pool"]);
+});

@@ -17,6 +17,10 @@ const others: readonly (readonly [kind: Change["kind"], what: string, to: string
   ["irqbalance", "/run/irqbalance/irqbalance1.sock", "2-3", "/run/irqbalance/irqbalance1.sock <- 2-3"],
   ["class", "/sys/fs/resctrl/nodeos-sim", "", "/sys/fs/resctrl/nodeos-sim/ <- (new class)"],
   ["schemata", "/sys/fs/resctrl/nodeos-sim:L3:0", "3", "/sys/fs/resctrl/nodeos-sim/schemata <- L3:0=3"],
+  ["pool", "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "8", "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages <- 8"],
+  ["mount", "/run/nodeos/memory/a/4KiB-node0", "tmpfs mpol=bind:0", "/run/nodeos/memory/a/4KiB-node0/ <- tmpfs mpol=bind:0"],
+  ["object", "/run/nodeos/memory/a/x/halo@1@/c,/d", "4096 7:8", "/run/nodeos/memory/a/x/halo <- 4096 bytes of node 1 for 7:8"],
+  ["lent", "/run/nodeos/memory/a/devdax/halo", "/dev/dax0.0 7:8", "/run/nodeos/memory/a/devdax/halo <- /dev/dax0.0 for 7:8"],
 ];
 
 Deno.test("formatStep() says what gets which value, and why, for each kind of step", () => {
@@ -29,6 +33,10 @@ Deno.test("formatStep() says what gets which value, and why, for each kind of st
 });
 Deno.test("formatStep() of a filter that lets everything through says so", () => {
   assert.equal(formatStep({ kind: "filter", what: "/sys/fs/cgroup/a", to: "", why: "" }), "devices of /sys/fs/cgroup/a <- (all)   ");
+});
+
+Deno.test("formatStep() of an object from any node names none", () => {
+  assert.equal(formatStep({ kind: "object", what: "/a/b@-1@", to: "4096 7:8", why: "" }), "/a/b <- 4096 bytes for 7:8   ");
 });
 
 Deno.test("formatSteps() aligns arrows and reasons", () => {
