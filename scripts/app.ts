@@ -7,6 +7,7 @@ import { command as down } from "./down/command.ts";
 import { command as exec } from "./exec/command.ts";
 import { command as feature } from "./feature/command.ts";
 import { command as job } from "./job/command.ts";
+import { command as memory } from "./memory/command.ts";
 import { command as noise } from "./noise/command.ts";
 import { command as plan } from "./plan/command.ts";
 import { command as ps } from "./ps/command.ts";
@@ -37,6 +38,7 @@ const root = buildRouteMap<string, Context>({
     show,
     stop,
     resize,
+    memory,
     feature,
     syscalls,
     trace,

@@ -5,7 +5,7 @@ import { Inventory } from "../kernel/inventory.ts";
 import type { Kernel } from "../plan/driver.ts";
 import { type Drift, verify } from "../plan/executor.ts";
 import { holdingOf, type Ledger, replaceHolding } from "../plan/ledger.ts";
-import { losesUnits, widest } from "../memory/unit.ts";
+import { losesUnits, type OwnMemory, widest } from "../memory/unit.ts";
 import type { Store } from "../plan/store.ts";
 import { reconcile } from "./reconcile.ts";
 import { specsOf } from "./resolve.ts";
@@ -43,7 +43,7 @@ export class Changes {
   make(ledger: Ledger, targets: readonly ContainerSpec[]): Ledger {
     const names = targets.map(({ name }) => name);
     const sources = names.map((name) => holdingOf(ledger, name)!.spec as ContainerSpec);
-    const losing = targets.some((target, index) => losesUnits(sources[index].memory, target.memory));
+    const losing = targets.some((target, index) => losesUnits(objectsOf(sources[index].memory), target.memory));
     const kept = targets.map((target, index) => withUnitsOf(sources[index], target));
     // What can fail goes first, as long as nothing is lost yet.
     if (losing && JSON.stringify(kept) !== JSON.stringify(sources)) ledger = this.make(ledger, kept);
@@ -74,7 +74,7 @@ export class Changes {
     const targets = changed.map((
       { spec, changing },
     ) => (changing!.isOneWay ? { ...spec as ContainerSpec } : changing!.spec as ContainerSpec));
-    ledger = transition(this.kernel, this.store, ledger, sources, targets);
+    ledger = transition(this.kernel, this.store, ledger, sources, targets, true);
     for (const spec of targets) ledger = replaceHolding(ledger, { ...holdingOf(ledger, spec.name)!, spec });
     ledger = this.reconcile(ledger);
     return conclude(this.kernel, this.store, ledger, changed.map(({ name }) => name));
@@ -115,9 +115,15 @@ export class Changes {
   }
 }
 
-/** A container with all that it shall have, and the units that it had besides. */
+/** What is lost when a unit goes: of memory of programs, only what nobody uses may go, and it can come back. */
+function objectsOf(memory: OwnMemory | undefined): OwnMemory | undefined {
+  const units = memory?.units.filter(({ object }) => object !== undefined) ?? [];
+  return memory === undefined || units.length === 0 ? undefined : { ...memory, units };
+}
+
+/** A container with all that it shall have, and the objects that it had besides. */
 function withUnitsOf(source: ContainerSpec, target: ContainerSpec): ContainerSpec {
-  const memory = widest(source.memory, target.memory);
+  const memory = widest(objectsOf(source.memory), target.memory);
   if (memory === undefined) return target;
   return { ...source, ...target, nodes: [...new Set([...source.nodes, ...target.nodes])].sort((a, b) => a - b), memory };
 }

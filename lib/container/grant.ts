@@ -1,4 +1,4 @@
-import { NoSuchObjectError, RefusedError, UsageError } from "../errors.ts";
+import { didYouMean, NoSuchObjectError, RefusedError, UsageError } from "../errors.ts";
 import type { Inventory } from "../kernel/inventory.ts";
 import { inUse } from "../memory/usage.ts";
 import { describeUnit, formatSize, nodesOf, type OwnMemory, type Unit, type UnitRequest } from "../memory/unit.ts";
@@ -60,7 +60,8 @@ function changed(name: string, had: readonly Unit[], change: MemoryChange): Unit
   const index = had.findIndex(({ id }) => id === change.id);
   if (index < 0) {
     const remedy = had.length > 0 ? `It has ${had.map(({ id }) => id).join(", ")}` : `Give it one: nodeos memory grant ${name} 1GiB@0`;
-    throw new NoSuchObjectError(`Cannot find unit ${quote(change.id)} of container ${name}`, { remedy });
+    const guess = didYouMean(change.id, had.map(({ id }) => id));
+    throw new NoSuchObjectError(`Cannot find unit ${quote(change.id)} of container ${name}${guess}`, { remedy });
   }
   if (change.kind === "revoke") return requests.filter((_, other) => other !== index);
   if (["node", "devdax"].includes(had[index].backend)) {

@@ -6,10 +6,11 @@ import { Inventory } from "../kernel/inventory.ts";
 import { widest } from "../memory/unit.ts";
 import { remember, remind } from "../plan/affinities.ts";
 import { asBefore } from "../plan/before.ts";
-import type { Kernel } from "../plan/driver.ts";
+import { drivers, type Kernel } from "../plan/driver.ts";
 import { apply, undo } from "../plan/executor.ts";
 import { type Holding, holdingOf, type Ledger, replaceHolding, sharedSteps, stepsOfOthers, stepsToUndo } from "../plan/ledger.ts";
 import { containerKinds, merge } from "../plan/merge.ts";
+import { splitObjectValue } from "../plan/object.ts";
 import { isSame, type Step } from "../plan/step.ts";
 import { ownerSelf, type Store } from "../plan/store.ts";
 import { joinCgroup, notePins, type Pins, readPins, repin, reschedule, restorePins, spread } from "../plan/threads.ts";
@@ -60,6 +61,7 @@ export function announce(
  * given up before others take them.
  *
  * @param sources What they were, as their threads know it.
+ * @param isBack They become again what they were: pools are not made larger for what just did not fit.
  * @throws {RefusedError} If the kernel refuses a step; the ledger still lists everything, and going back is another call.
  */
 export function transition(
@@ -68,12 +70,13 @@ export function transition(
   ledger: Ledger,
   sources: readonly ContainerSpec[],
   targets: readonly ContainerSpec[],
+  isBack = false,
 ): Ledger {
   const moves = targets.map((to): Move => {
     const from = sources.find(({ name }) => name === to.name)!;
     return { name: to.name, from, to, pins: readPins(threadsOf(kernel, ledger, to.name)) };
   });
-  ledger = clearWay(kernel, store, ledger, moves);
+  ledger = clearWay(kernel, store, ledger, moves, isBack);
   for (const move of moves) if (move.from.scheduling.policy === "cooperative") rescheduleAll(kernel, ledger, move);
   const waiting = new Map(moves.map((move) => [move, move.from.cpus]));
   for (const move of moves.length > 1 ? moves : []) {
@@ -98,8 +101,8 @@ export function transition(
  * Others leave the CPUs that containers have and will have, before one takes them: a cpuset of version 1 excludes. And
  * pools get the huge pages that containers have and will have.
  */
-function clearWay(kernel: Kernel, store: Store, ledger: Ledger, moves: readonly Move[]): Ledger {
-  const isSameMemory = ({ from, to }: Move) => JSON.stringify(from.memory) === JSON.stringify(to.memory);
+function clearWay(kernel: Kernel, store: Store, ledger: Ledger, moves: readonly Move[], isBack: boolean): Ledger {
+  const isSameMemory = ({ from, to }: Move) => isBack || JSON.stringify(from.memory) === JSON.stringify(to.memory);
   if (moves.every((move) => move.from.cpus.join() === move.to.cpus.join() && isSameMemory(move))) return ledger;
   const wide = specsOf(ledger).map((spec) => {
     const { from, to } = moves.find(({ name }) => name === spec.name) ?? { from: spec, to: spec };
@@ -149,6 +152,8 @@ function makeTrue(kernel: Kernel, store: Store, ledger: Ledger, spec: ContainerS
   store.write(ledger);
   const undoable = stepsToUndo(ledger, journaled);
   let left = undo(kernel, gone.filter((step) => undoable.includes(step)));
+  // What an object gives back counts until then, and no limit goes below what counts.
+  apply(kernel, shared.filter((step) => isLess(kernel, step)), () => false);
   apply(kernel, shared, () => false);
   // Some only now: a group may not have more real time than the one above it.
   left = undo(kernel, left.map(({ step }) => step));
@@ -160,6 +165,12 @@ function makeTrue(kernel: Kernel, store: Store, ledger: Ledger, spec: ContainerS
   ledger = replaceHolding(ledger, { ...journaled, steps: [...left.map(({ step }) => step), ...shared] });
   store.write(ledger);
   return ledger;
+}
+
+/** Whether a step makes an object smaller. */
+function isLess(kernel: KernelFiles, { kind, what, to }: Step): boolean {
+  const found = kind === "object" ? drivers.object.read(kernel, what) : null;
+  return found !== null && splitObjectValue(to).bytes < splitObjectValue(found).bytes;
 }
 
 /** Version 1: a wish may need a controller that the container had no cgroup of. */

@@ -1,4 +1,4 @@
-import { cgroupDirectory, hierarchyOf, refugeName } from "../kernel/cgroup.ts";
+import { hierarchyOf, refugeName } from "../kernel/cgroup.ts";
 import type { Inventory } from "../kernel/inventory.ts";
 import { readCpuList } from "../kernel/value.ts";
 import type { Owned } from "./room.ts";
@@ -135,6 +135,6 @@ function poolsOf(inventory: Inventory, supply: Supply, node: number, units: read
 function readOpenNodes({ files, cgroups, memoryNodes }: Inventory): readonly number[] {
   const hierarchy = hierarchyOf(cgroups, "cpuset");
   if (hierarchy === null) return memoryNodes;
-  const refuge = cgroupDirectory(hierarchy, refugeName).replace(/nodeos-(?=nodeos-)/, "");
+  const refuge = `${hierarchy.mount}/${refugeName}`;
   return readCpuList(files, `${refuge}/cpuset.mems.effective`) ?? readCpuList(files, `${refuge}/cpuset.effective_mems`) ?? memoryNodes;
 }

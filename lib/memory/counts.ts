@@ -47,7 +47,14 @@ export function readHugeCounts(inventory: Inventory, container: string): HugeCou
     if (currentBytes === null) return [];
     const { bytesByNode, reservedBytes } = readHugeUsage(inventory, container, pageBytes);
     const maxBytes = readLimit(inventory.files, `${base}.${max}`);
-    return [{ pageBytes, currentBytes, maxBytes, reservedBytes, reservedMaxBytes: readLimit(inventory.files, `${base}.rsvd.${max}`), bytesByNode }];
+    return [{
+      pageBytes,
+      currentBytes,
+      maxBytes,
+      reservedBytes,
+      reservedMaxBytes: readLimit(inventory.files, `${base}.rsvd.${max}`),
+      bytesByNode,
+    }];
   });
 }
 
@@ -59,10 +66,12 @@ export function readMemoryCount({ files, cgroups }: Inventory, container: string
   const isNew = hierarchy.version === 2;
   const currentBytes = readNumber(files, `${directory}/memory.${isNew ? "current" : "usage_in_bytes"}`);
   if (currentBytes === null) return null;
-  const counts = new Map((readText(files, `${directory}/memory.stat`) ?? "").split("\n").map((line) => {
-    const [name, value] = line.split(" ");
-    return [name, Number(value)];
-  }));
+  const counts = new Map(
+    (readText(files, `${directory}/memory.stat`) ?? "").split("\n").map((line) => {
+      const [name, value] = line.split(" ");
+      return [name, Number(value)];
+    }),
+  );
   return {
     currentBytes,
     maxBytes: readLimit(files, `${directory}/memory.${isNew ? "max" : "limit_in_bytes"}`),

@@ -1,7 +1,7 @@
 import { isUnit, type MemoryNode, type Problem } from "./memory_node.ts";
 import { memoryNodeOf, memoryNodes } from "./memory_nodes.ts";
 import type { Room } from "./room.ts";
-import { formatSize, type Unit, type UnitRequest } from "./unit.ts";
+import { describeUnit, formatSize, type Unit, type UnitRequest } from "./unit.ts";
 
 /** What is wrong with one of several units. */
 export interface UnitProblem extends Problem {
@@ -33,9 +33,9 @@ export function decideUnits(room: Room, owner: string, requests: readonly UnitRe
       continue;
     }
     const twin = units.findIndex(({ id }) => id === decision.id);
-    if (twin >= 0 && decision.object !== undefined) {
-      const message = `two objects are called ${decision.object}`;
-      problems.push({ index, key: "object", kind: "usage", message, remedy: "Give each one a name of its own" });
+    const clash = twin < 0 ? null : clashOf(units[twin], decision);
+    if (clash !== null) {
+      problems.push({ ...clash, index });
       continue;
     }
     room.take(decision);
@@ -43,6 +43,16 @@ export function decideUnits(room: Room, owner: string, requests: readonly UnitRe
     else units[twin] = { ...units[twin], bytes: units[twin].bytes + decision.bytes };
   }
   return { units, problems };
+}
+
+/** Why two units of one name cannot be one; `null` when they can, being alike. */
+function clashOf(former: Unit, unit: Unit): Problem | null {
+  if (former.object !== undefined && unit.object !== undefined) {
+    return { key: "object", kind: "usage", message: `two objects are called ${unit.object}`, remedy: "Give each one a name of its own" };
+  }
+  const message = `${unit.id} is the name of another unit: ${describeUnit(former)}`;
+  if (former.object !== unit.object) return { key: "object", kind: "usage", message, remedy: "Give the object another name" };
+  return former.backend === unit.backend ? null : { key: "backend", kind: "usage", message, remedy: "Take one of the two" };
 }
 
 function decideUnit(room: Room, request: UnitRequest): Unit | Problem {

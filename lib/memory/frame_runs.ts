@@ -40,6 +40,26 @@ export function commonRuns(a: readonly FrameRun[], b: readonly FrameRun[]): Fram
   return common;
 }
 
+/**
+ * Parts of one run that are in `a`: for many runs in no order, against one list.
+ *
+ * @param a Ascending, each frame once.
+ */
+export function partsIn(a: readonly FrameRun[], { frame, count }: FrameRun): FrameRun[] {
+  let [low, high] = [0, a.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (a[middle].frame + a[middle].count <= frame) low = middle + 1;
+    else high = middle;
+  }
+  const parts: FrameRun[] = [];
+  for (; low < a.length && a[low].frame < frame + count; low++) {
+    const from = Math.max(a[low].frame, frame);
+    parts.push({ frame: from, count: Math.min(a[low].frame + a[low].count, frame + count) - from });
+  }
+  return parts;
+}
+
 /** Frames of `a` that are not in `b`; both ascending, each frame once. */
 export function otherRuns(a: readonly FrameRun[], b: readonly FrameRun[]): FrameRun[] {
   const rest: FrameRun[] = [];

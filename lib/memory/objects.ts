@@ -1,7 +1,7 @@
 import { isKernelBefore } from "../kernel/release.ts";
 import { type Site, takeSeat } from "../plan/seat.ts";
 import { type Change, isSame } from "../plan/step.ts";
-import { formatSize, type OwnMemory, type Unit } from "./unit.ts";
+import { bytesOf, formatSize, type OwnMemory, type Unit } from "./unit.ts";
 
 /** Where objects of containers are, by container, then by page size and NUMA node. */
 export const objectsRoot = "/run/nodeos/memory";
@@ -37,6 +37,18 @@ export function planObjects(site: Site, units: readonly Unit[], { owner }: OwnMe
       },
     ];
   });
+  const rooms = Map.groupBy(
+    units.filter(({ object, backend }) => object !== undefined && backend === "tmpfs"),
+    (unit) => placeOf(site.name, unit),
+  );
+  changes.push(
+    ...rooms.entries().map(([directory, units]): Change => ({
+      kind: "room",
+      what: directory,
+      to: `${bytesOf(units)}`,
+      why: "its files cannot be made larger by whom they belong to",
+    })),
+  );
   return changes.filter((change, index) => changes.findIndex((other) => isSame(other, change)) === index);
 }
 
@@ -59,5 +71,5 @@ function fileSystem(site: Site, { backend, pageBytes, node }: Unit): string {
 }
 
 function isNuma({ inventory }: Site): boolean {
-  return inventory.files.exists("/sys/devices/system/node/node0") || inventory.numaNodes.length > 1;
+  return inventory.files.exists("/sys/devices/system/node/has_memory");
 }

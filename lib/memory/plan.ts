@@ -1,6 +1,8 @@
+import { hierarchyOf } from "../kernel/cgroup.ts";
 import type { Inventory } from "../kernel/inventory.ts";
 import type { Site } from "../plan/seat.ts";
 import type { Change } from "../plan/step.ts";
+import { hugePages } from "./huge_pages.ts";
 import { memoryNodes } from "./memory_nodes.ts";
 import { poolFile, readSupply } from "./supply.ts";
 import { formatSize, type OwnMemory, type Unit } from "./unit.ts";
@@ -10,7 +12,9 @@ export function planUnits(site: Site, memory: OwnMemory | undefined): Change[] {
   if (memory === undefined) return [];
   return memoryNodes.flatMap((node) => {
     const units = memory.units.filter(({ backend }) => backend === node.name);
-    return units.length > 0 ? node.plan(site, units, memory) : [];
+    // Who has none of them would otherwise take those that others have not touched yet.
+    const isBound = units.length > 0 || (node === hugePages && hierarchyOf(site.inventory.cgroups, "hugetlb") !== null);
+    return isBound ? node.plan(site, units, memory) : [];
   });
 }
 

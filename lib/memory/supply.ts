@@ -47,7 +47,7 @@ export function poolFile(inventory: Pick<Inventory, "files">, node: number, page
   const pool = `hugepages/hugepages-${pageBytes / 1024}kB/nr_hugepages`;
   const ofNode = `/sys/devices/system/node/node${node}/${pool}`;
   // A kernel without NUMA has one place for all.
-  return inventory.files.exists(`/sys/devices/system/node/node${node}`) ? ofNode : `/sys/kernel/mm/${pool}`;
+  return inventory.files.exists(ofNode) ? ofNode : `/sys/kernel/mm/${pool}`;
 }
 
 /** A page size as the hugetlb controller's files name it: `2MB`, `1GB`. */

@@ -30,8 +30,14 @@ export const wholeNode: MemoryNode = {
     if (pageBytes !== undefined && pageBytes !== basePageBytes) {
       return { key: "page", kind: "usage", message: "a whole NUMA node has pages of all sizes", remedy: "Leave page out" };
     }
+    if (room.ownerOf(node) !== null) {
+      const message = `node ${node} is the container's own already, all of it`;
+      return { key: "node", kind: "usage", message, remedy: `Take another one; free as a whole: ${freeNodes(room)}` };
+    }
     const first = nodes.find(({ id }) => id === node)!;
-    const candidates = [node, ...first.hardware.filter((id) => id !== node && room.usersOf(id).length === 0)];
+    const isFree = (id: number) => room.usersOf(id).length === 0 && room.ownerOf(id) === null;
+    // The last ones: the first has the kernel's own things.
+    const candidates = [node, ...first.hardware.filter((id) => id !== node && isFree(id)).toReversed()];
     const chosen: number[] = [];
     let sizeBytes = 0;
     for (const id of candidates) {
@@ -65,5 +71,6 @@ export const wholeNode: MemoryNode = {
 };
 
 function freeNodes(room: Room): string {
-  return room.supply.nodes.map(({ id }) => id).filter((id) => room.usersOf(id).length === 0).join(", ") || "none";
+  return room.supply.nodes.map(({ id }) => id).filter((id) => room.usersOf(id).length === 0 && room.ownerOf(id) === null).join(", ") ||
+    "none";
 }

@@ -7,7 +7,7 @@ import { listNumbered } from "../kernel/value.ts";
 import { banCpus, readBannedCpus } from "./irqbalance.ts";
 import { filterDriver } from "./device_filter.ts";
 import { lentDriver } from "./lent.ts";
-import { mountDriver } from "./mount.ts";
+import { mountDriver, roomDriver } from "./mount.ts";
 import { objectDriver } from "./object.ts";
 import { poolDriver } from "./pool.ts";
 import { classDriver, schemataDriver } from "./resource_class.ts";
@@ -123,6 +123,7 @@ export const drivers: Readonly<Record<StepKind, Driver>> = {
   pool: poolDriver,
   mount: mountDriver,
   object: objectDriver,
+  room: roomDriver,
   lent: lentDriver,
 };
 

@@ -1,5 +1,5 @@
 import { RefusedError } from "../errors.ts";
-import { formatStep, isSame, type Step, stepKinds } from "./step.ts";
+import { formatStep, isSame, type Step, type StepKind, stepKinds } from "./step.ts";
 
 /** The process that a holding lives and dies with. */
 export interface Owner {
@@ -111,18 +111,21 @@ export function holdingOf(ledger: Ledger, name: string): Holding | undefined {
   return ledger.holdings.find((holding) => holding.name === name);
 }
 
+/** What is made for a holding, and goes with it. */
+const newKinds: readonly StepKind[] = ["cgroup", "class", "mount", "object", "lent"];
+
 /**
  * Adds a holding. A shared step that another one made first gets that one's former value, so that whoever leaves last
  * puts back what was there before all.
  *
- * @throws {RefusedError} If another holding wants the same thing to be different, or has it for itself; or if a cgroup
- * that should be new is there: it is somebody else's, and would not go when this holding does.
+ * @throws {RefusedError} If another holding wants the same thing to be different, or has it for itself; or if something
+ * that should be new is there, such as its cgroup: it is somebody else's, and would not go when this holding does.
  */
 export function addHolding(ledger: Ledger, holding: Holding): Ledger {
-  const stray = holding.steps.find(({ kind, shared, from }) => (kind === "cgroup" || kind === "class") && !shared && from !== null);
+  const stray = holding.steps.find(({ kind, shared, from }) => newKinds.includes(kind) && !shared && from !== null);
   if (stray !== undefined) {
     throw new RefusedError(`Cannot make container ${holding.name}: ${stray.what} is there already, and this ledger does not know it`, {
-      remedy: `Choose another name; if no other NODEOS_STATE has it, end what runs in it, then rmdir ${stray.what}`,
+      remedy: `Choose another name; if no other NODEOS_STATE has it, end what runs in it, then remove ${stray.what}`,
     });
   }
   const steps = sharedSteps(ledger, holding.name, holding.steps);

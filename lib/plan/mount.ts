@@ -7,14 +7,16 @@ import type { Driver } from "./kernel.ts";
 const options = ["mpol", "noswap", "size", "pagesize"];
 
 /**
- * A file system whose files are memory of one sort, by its directory: `tmpfs mpol=bind:0 noswap size=268435456` or
+ * A file system whose files are memory of one sort, by its directory: `tmpfs mpol=bind:0 noswap` or
  * `hugetlbfs pagesize=2M`. `""` is a directory that nothing is mounted on, as somebody left it who was killed.
  */
 export const mountDriver: Driver = {
-  read: (kernel, directory) => readMount(kernel, directory) ?? (kernel.memory?.isDirectory(directory) ? "" : null),
+  read: (kernel, directory) =>
+    readMount(kernel, directory)?.replace(/ size=\d+/, "") ?? (kernel.memory?.isDirectory(directory) ? "" : null),
   write(kernel, directory, value) {
     const memory = memoryOf(kernel);
     const mounted = readMount(kernel, directory);
+    const roomBytes = readRoom(kernel, directory);
     if (!value) {
       if (memory.isDirectory(directory)) unmount(memory, directory);
       return;
@@ -23,9 +25,29 @@ export const mountDriver: Driver = {
     // Nobody but us makes files in it.
     const text = [...words, "mode=755"].join(",");
     if (mounted === null) memory.mount(directory, type, text);
-    else memory.remount(directory, text);
+    else memory.remount(directory, [text, ...roomBytes === null ? [] : [`size=${roomBytes}`]].join(","));
   },
 };
+
+/**
+ * How much the files of a tmpfs may have together, by its directory; bytes, `""` is the kernel's own idea. Whoever may write
+ * to a file may make it larger, but not the room that it is in. The driver of objects makes more of it where it needs more.
+ */
+export const roomDriver: Driver = {
+  read: (kernel, directory) => readMount(kernel, directory) === null ? null : `${readRoom(kernel, directory) ?? ""}`,
+  write(kernel, directory, value) {
+    // It goes with the file system.
+    if (value === null || readMount(kernel, directory) === null) return;
+    const [, ...words] = readMount(kernel, directory)!.replace(/ size=\d+/, "").split(" ");
+    memoryOf(kernel).remount(directory, [...words, `size=${value === "" ? "50%" : value}`, "mode=755"].join(","));
+  },
+};
+
+/** Bytes that the files of a file system may have together; `null` when nobody limited them. */
+export function readRoom(kernel: KernelFiles, directory: string): number | null {
+  const [, bytes] = / size=(\d+)/.exec(readMount(kernel, directory) ?? "") ?? [];
+  return bytes === undefined ? null : Number(bytes);
+}
 
 /** A file of it may be open still: its memory is free, and what is left goes with the last one who has it open. */
 function unmount(memory: ReturnType<typeof memoryOf>, directory: string): void {

@@ -3,7 +3,7 @@ import type { KernelFiles } from "../../ffi/kernel_root.ts";
 import type { FileOwner, MemoryFile } from "../../ffi/memory.ts";
 import { RefusedError } from "../errors.ts";
 import { memoryOf } from "./memory_of.ts";
-import { readMount } from "./mount.ts";
+import { readMount, readRoom, roomDriver } from "./mount.ts";
 import { formatBytes, readFreePages } from "./pool.ts";
 import type { Driver, Kernel } from "./kernel.ts";
 
@@ -67,11 +67,12 @@ function populate(kernel: Kernel, place: ObjectPlace, file: MemoryFile | null, w
   const cgroups = place.cgroups.map((directory) => `${directory}/${kernel.exists(`${directory}/tasks`) ? "tasks" : "cgroup.procs"}`);
   // Before, since the attempt may leave less.
   const missingBytes = wish.bytes - (file === null ? 0 : Math.min(file.allocatedBytes, wish.bytes));
+  widen(kernel, path.slice(0, path.lastIndexOf("/")), missingBytes);
   try {
     memoryOf(kernel).populate(path, { fromBytes, toBytes: wish.bytes, keepBytes: hadBytes, node, uid: wish.uid, gid: wish.gid, cgroups });
   } catch (error) {
     if (!(error instanceof SysError) || (error.errno !== errno.ENOMEM && error.errno !== errno.ENOSPC)) throw error;
-    const reason = error.errno === errno.ENOSPC && fullFileSystem(kernel, path) || shortage(kernel, place, missingBytes);
+    const reason = shortage(kernel, place, missingBytes);
     const name = path.slice(path.lastIndexOf("/") + 1);
     throw new RefusedError(`Cannot give object ${name} ${formatBytes(missingBytes)}: ${reason}`, { cause: error });
   }
@@ -99,10 +100,10 @@ function shortage(kernel: KernelFiles, { path, node, cgroups }: ObjectPlace, byt
     `${where} has ${formatBytes(freeBytes)} free, and not enough of it`;
 }
 
-/** Only its size keeps a tmpfs from taking more. */
-function fullFileSystem(kernel: KernelFiles, path: string): string | null {
-  const size = /^tmpfs .*size=(\d+)/.exec(readMount(kernel, path.slice(0, path.lastIndexOf("/"))) ?? "");
-  return size && `the file system that it lies in has ${formatBytes(Number(size[1]))} for all of its files`;
+/** The room of a tmpfs is what its files have: more of it is asked for first. */
+function widen(kernel: Kernel, directory: string, bytes: number): void {
+  const roomBytes = readRoom(kernel, directory);
+  if (roomBytes !== null && bytes > 0) roomDriver.write(kernel, directory, `${roomBytes + bytes}`);
 }
 
 /** The limit of a cgroup that has one. */

@@ -23,6 +23,7 @@
  *   may be absent) or `hugetlbfs pagesize=2M`.
  * - `object`: a file of memory, as `PATH@NODE@DIRECTORY,DIRECTORY`: the NUMA node that it comes from, -1 for any, and the
  *   cgroups that it is counted for; `BYTES UID:GID`.
+ * - `room`: how much the files of a tmpfs may have together, by its directory; bytes, `""` is the kernel's own idea.
  * - `lent`: a device of memory that somebody may map, by the path of a symbolic link to it; `/dev/dax0.0 UID:GID`.
  */
 export type StepKind = (typeof stepKinds)[number];
@@ -45,6 +46,7 @@ export const stepKinds = [
   "pool",
   "mount",
   "object",
+  "room",
   "lent",
 ] as const;
 
@@ -110,6 +112,7 @@ function stepParts({ kind, what, to }: Change): { left: string; right: string } 
   }
   if (kind === "mount") return { left: `${what}/`, right: to };
   if (kind === "object") return objectParts(what, to);
+  if (kind === "room") return { left: `room of ${what}`, right: to === "" ? "(any)" : `${to} bytes` };
   if (kind === "lent") return { left: what, right: to.replace(" ", " for ") };
   if (kind === "filter") return { left: `devices of ${what}`, right: to === "" ? "(all)" : to };
   return { left: what, right: to };

@@ -130,7 +130,9 @@ function openOrMake(path: string, directory: string, options: Deno.OpenOptions):
     return Deno.openSync(path, options);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    Deno.mkdirSync(directory, { recursive: true, mode: 0o755 });
+    Deno.mkdirSync(directory, { recursive: true });
+    // Users find their sockets and objects below it, whatever our umask is.
+    Deno.chmodSync(directory, 0o755);
     return Deno.openSync(path, options);
   }
 }

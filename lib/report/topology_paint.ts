@@ -37,10 +37,22 @@ export interface Draft {
 /** Colours of a CPU that does not run. */
 export const offlinePaint: Paint = { fill: "#f1f3f6", text: "#7d8591", border: "#aab2bd", dash: "3 2" };
 
-const servicePaint: Paint = { fill: "#56657a", text: "#ffffff", border: "#3d4a5c" };
+/** Colours of the ServiceOS. */
+export const servicePaint: Paint = { fill: "#56657a", text: "#ffffff", border: "#3d4a5c" };
 const freePaint: Paint = { fill: "#ffffff", text: "#5c6470", border: "#aab2bd" };
-/** Apart for the colour-blind, light enough for dark numbers; more owners than these begin again. */
-const containerFills = ["#8cc4f0", "#f6b35c", "#8fd19e", "#e79ac0", "#c3aef0", "#e8d44d", "#7fd3cf", "#d9a882", "#b8c4cf", "#f28e82"];
+/** Of containers: apart for the colour-blind, light enough for dark numbers; more owners than these begin again. */
+export const containerFills: readonly string[] = [
+  "#8cc4f0",
+  "#f6b35c",
+  "#8fd19e",
+  "#e79ac0",
+  "#c3aef0",
+  "#e8d44d",
+  "#7fd3cf",
+  "#d9a882",
+  "#b8c4cf",
+  "#f28e82",
+];
 
 /** The fewer CPUs, the larger each. */
 export function tileOf(cpuCount: number): Tile {

@@ -2,6 +2,7 @@ import { wait } from "../../ffi/launch.ts";
 import { later } from "../later.ts";
 import type { Context } from "../context.ts";
 import { requestOf } from "../request.ts";
+import { weakUnits } from "../weak_units.ts";
 import type { RunFlags } from "./command.ts";
 
 /** Runs one program in a container that lives as long as it does. */
@@ -14,8 +15,10 @@ export default async function run(this: Context, flags: RunFlags, ...argv: strin
   // Making a container looks for what dead commands left behind, under its lock.
   const node = await this.unrecoveredNode();
 
-  const [{ name }] = await node.up(request, "process");
+  const specs = await node.up(request, "process");
+  const [{ name }] = specs;
   try {
+    for (const line of weakUnits(specs, request.containers)) this.say(line);
     const program = node.start(name, { argv, cwd: flags.cwd, credentials: flags.user, dieWithParent: true, forwardSignals: true });
     this.process.exitCode = wait(program, program.placement).code;
   } finally {

@@ -2,6 +2,10 @@ import { forwardingDirectory } from "../../lib/container/forwarding_seat.ts";
 import { processesOf } from "../../lib/container/processes.ts";
 import type { ContainerSpec } from "../../lib/container/spec.ts";
 import { formatCpuList } from "../../lib/kernel/cpulist.ts";
+import { Inventory } from "../../lib/kernel/inventory.ts";
+import { ownership } from "../../lib/memory/ownership.ts";
+import { readUnitUses, type UnitUse } from "../../lib/memory/unit_use.ts";
+import { describeUnit } from "../../lib/memory/unit.ts";
 import { verify } from "../../lib/plan/executor.ts";
 import { formatSteps } from "../../lib/plan/step.ts";
 import { formatBytes } from "../../lib/report/quantity.ts";
@@ -25,6 +29,7 @@ export default async function show(this: Context, flags: ShowFlags, name: string
     command: (node.kernel.tryRead(`/proc/${pid}/comm`) ?? "?").trim(),
   }));
   const tiers = tiersOf(this, spec);
+  const units = spec.memory === undefined ? [] : readUnitUses(new Inventory(node.kernel), name, spec.memory);
   if (flags.json) {
     return this.json({
       spec: { ...spec, cpus: formatCpuList(spec.cpus), nodes: formatCpuList(spec.nodes) },
@@ -32,6 +37,7 @@ export default async function show(this: Context, flags: ShowFlags, name: string
       owner: holding.owner,
       processes,
       syscalls: tiers,
+      units: units.map(({ unit, ...rest }) => ({ id: unit.id, ...rest })),
       steps: holding.steps,
       nodeSteps: ledger.node?.steps ?? [],
       drift,
@@ -54,6 +60,7 @@ export default async function show(this: Context, flags: ShowFlags, name: string
     ["lives", holding.owner === null ? "until nodeos down" : `with process ${holding.owner.pid}`],
     ["processes", processes.length === 0 ? "none" : processes.map(({ pid, command }) => `${pid} ${command}`).join(", ")],
   ]));
+  if (units.length > 0) this.print(`\nMEMORY OF ITS OWN (nodeos memory ${name} says more)\n${renderUnits(units).replaceAll(/^/gm, "  ")}`);
   if (tiers !== null && tiers.length > 0) this.print(`\nCALLS THAT REACHED THE SERVICEOS\n${renderTiers(tiers).replaceAll(/^/gm, "  ")}`);
   this.print("\nCHANGED");
   this.print(formatSteps(holding.steps).replaceAll(/^/gm, "  "));
@@ -65,6 +72,11 @@ export default async function show(this: Context, flags: ShowFlags, name: string
   for (const { feature, lines } of left) for (const line of lines) this.print(`  ${feature}: ${line}`);
   if (drift.length > 0) this.print("\nDRIFTED (somebody else changed it since)");
   for (const { step, found } of drift) this.print(`  ${step.what} is ${found ?? "gone"}, and should be ${step.to}`);
+}
+
+function renderUnits(units: readonly UnitUse[]): string {
+  const rows = units.map(({ unit, usedBytes }) => [unit.id, describeUnit(unit), formatBytes(usedBytes), ownership[unit.backend]]);
+  return table([{ title: "UNIT" }, { title: "WHAT" }, { title: "IN USE", right: true }, { title: "OWNERSHIP" }], rows);
 }
 
 /** What its forwarder counted; `null` where there is none, or for whom it is not to be seen. */

@@ -55,6 +55,10 @@ Deno.test("planUnits() puts objects on file systems of their page size and node,
     "/run/nodeos/memory/sim/4KiB-node2/ <- tmpfs mpol=bind:2 noswap",
     "/run/nodeos/memory/sim/4KiB-node2/halo <- 8192 bytes of node 2 for 1000:100",
   ]);
+  assert.equal(
+    lines(fourNodes, own(halo, { ...halo, id: "b", object: "b" })).at(-1),
+    "room of /run/nodeos/memory/sim/4KiB-node2 <- 16384 bytes",
+  );
   // The limit has room for both.
   assert.ok(lines(fourNodes, own(halo, frame, heap)).includes(`${cgroup}/hugetlb.2MB.max <- ${68 * MiB}`));
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { errno, errnoText } from "../../../ffi/errors.ts";
 import { isKernelBefore } from "../../../lib/kernel/release.ts";
 import { apply, prepare, undo, verify } from "../../../lib/plan/executor.ts";
-import { mountDriver, readMount } from "../../../lib/plan/mount.ts";
+import { mountDriver, readMount, roomDriver } from "../../../lib/plan/mount.ts";
 import type { Change } from "../../../lib/plan/step.ts";
 import { FakeKernel } from "../../fake_kernel.ts";
 import { MemoryRoot } from "../../machines/memory_root.ts";
@@ -15,6 +15,7 @@ mountDriver.read(kernel, "/run/nodeos/memory/none/4KiB-node0");
 
 const directory = "/run/nodeos/memory/sim/4KiB-node0";
 const mount = (to: string, what = directory): Change => ({ kind: "mount", what, to, why: "" });
+const room = (to: string): Change => ({ kind: "room", what: directory, to, why: "" });
 const fake = () => new FakeKernel({ version: 2, cpuCount: 4, nodeCount: 2, hugePages: [{ pageBytes: 2 ** 21, roomCount: 9 }] });
 
 function mountinfo(...lines: readonly string[]): MemoryRoot {
@@ -68,12 +69,12 @@ testOutside({
   fn() {
     const machine = fake();
     const before = machine.snapshot();
-    const first = prepare(machine, [mount("tmpfs mpol=bind:1 size=1048576")]);
-    assert.equal(first[0].from, null);
+    const first = prepare(machine, [mount("tmpfs mpol=bind:1"), room("1048576")]);
+    assert.deepEqual(first.map(({ from }) => from), [null, null]);
     apply(machine, first);
-    const second = prepare(machine, [mount("tmpfs mpol=bind:1 size=2097152")]);
+    const second = prepare(machine, [mount("tmpfs mpol=bind:2"), room("2097152")]);
     apply(machine, second);
-    assert.equal(mountDriver.read(machine, directory), "tmpfs mpol=bind:1 size=2097152");
+    assert.deepEqual([mountDriver, roomDriver].map((driver) => driver.read(machine, directory)), ["tmpfs mpol=bind:2", "2097152"]);
     assert.deepEqual(undo(machine, second), []);
     assert.deepEqual(verify(machine, first), []);
     assert.deepEqual(undo(machine, first), []);
@@ -96,38 +97,40 @@ testOutside({
   name: "a mount that does not go is said to be left",
   fn() {
     const machine = fake();
-    const steps = prepare(machine, [mount("tmpfs size=4096")]);
+    const steps = prepare(machine, [mount("tmpfs noswap")]);
     apply(machine, steps);
     machine.fault = () => errno.EPERM;
     const left = undo(machine, steps);
     assert.equal(left.length, 1);
-    assert.match(left[0].found!, /^tmpfs size=4096 \(Cannot change .*EPERM/);
+    assert.match(left[0].found!, /^tmpfs noswap \(Cannot change .*EPERM/);
   },
 });
 
 const inNamespace = testsInNamespace(import.meta.url);
 
-inNamespace("mountDriver mounts, enlarges and unmounts, and reads what it wrote", () => {
-  const unswapped = isKernelBefore(kernel, 6, 4) ? [] : ["tmpfs mpol=bind:0 noswap size=1048576", "tmpfs noswap"];
-  for (const value of [...unswapped, "tmpfs mpol=bind:0 size=1048576", "tmpfs", "tmpfs size=1048576", "hugetlbfs pagesize=2M"]) {
+inNamespace("mountDriver and roomDriver mount, enlarge and unmount, and read what they wrote", () => {
+  const unswapped = isKernelBefore(kernel, 6, 4) ? [] : ["tmpfs mpol=bind:0 noswap", "tmpfs noswap"];
+  for (const value of [...unswapped, "tmpfs mpol=bind:0", "tmpfs", "hugetlbfs pagesize=2M"]) {
     const steps = prepare(kernel, [mount(value)]);
     apply(kernel, steps);
     assert.equal(mountDriver.read(kernel, directory), value);
-    if (value.includes("size=1048576")) {
-      const more = prepare(kernel, [mount(value.replace("1048576", "8388608"))]);
-      apply(kernel, more);
-      assert.equal(mountDriver.read(kernel, directory), more[0].to);
-      assert.deepEqual(undo(kernel, more), []);
-      assert.equal(mountDriver.read(kernel, directory), value);
+    if (value.startsWith("tmpfs")) {
+      assert.equal(roomDriver.read(kernel, directory), "");
+      for (const bytes of ["1048576", "8388608", "4096"]) {
+        apply(kernel, prepare(kernel, [room(bytes)]));
+        assert.deepEqual([mountDriver, roomDriver].map((driver) => driver.read(kernel, directory)), [value, bytes]);
+      }
+      assert.throws(() => Deno.writeFileSync(`${directory}/large`, new Uint8Array(8192)), /No space left/);
+      Deno.removeSync(`${directory}/large`);
     }
     assert.deepEqual(undo(kernel, steps), []);
-    assert.equal(mountDriver.read(kernel, directory), null);
+    assert.deepEqual([mountDriver, roomDriver].map((driver) => driver.read(kernel, directory)), [null, null]);
     assert.deepEqual([...Deno.readDirSync("/run/nodeos")], []);
   }
 });
 
 inNamespace("mountDriver unmounts even while somebody has a file open that is gone", () => {
-  const steps = prepare(kernel, [mount("tmpfs size=1048576")]);
+  const steps = prepare(kernel, [mount("tmpfs")]);
   apply(kernel, steps);
   Deno.writeTextFileSync(`${directory}/halo`, "x");
   using _file = Deno.openSync(`${directory}/halo`);

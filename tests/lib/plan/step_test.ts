@@ -20,6 +20,7 @@ const others: readonly (readonly [kind: Change["kind"], what: string, to: string
   ["pool", "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "8", "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages <- 8"],
   ["mount", "/run/nodeos/memory/a/4KiB-node0", "tmpfs mpol=bind:0", "/run/nodeos/memory/a/4KiB-node0/ <- tmpfs mpol=bind:0"],
   ["object", "/run/nodeos/memory/a/x/halo@1@/c,/d", "4096 7:8", "/run/nodeos/memory/a/x/halo <- 4096 bytes of node 1 for 7:8"],
+  ["room", "/run/nodeos/memory/a/4KiB-node0", "4096", "room of /run/nodeos/memory/a/4KiB-node0 <- 4096 bytes"],
   ["lent", "/run/nodeos/memory/a/devdax/halo", "/dev/dax0.0 7:8", "/run/nodeos/memory/a/devdax/halo <- /dev/dax0.0 for 7:8"],
 ];
 
