@@ -51,6 +51,8 @@ export { Inventory } from "./lib/kernel/inventory.ts";
 export type { EventCount, Irq, Irqs, NamedCount } from "./lib/kernel/irq.ts";
 export type { SchedulingPolicy, Task } from "./lib/kernel/process.ts";
 export { type Core, type CoreKind, type Cpu, type CpuGroup, readTopology, type Topology } from "./lib/kernel/topology.ts";
+export { allocate, type AllocateOptions, mapObject, type MapOptions } from "./lib/memory/allocate.ts";
+export type { MappedMemory } from "./ffi/mapping.ts";
 export {
   type Backend,
   describeUnit,

@@ -2,7 +2,7 @@ import type { Inventory } from "../kernel/inventory.ts";
 import { decideUnits } from "../memory/decide.ts";
 import { type Owned, Room } from "../memory/room.ts";
 import { readSupply } from "../memory/supply.ts";
-import { bytesOf, heapOf, nodesOf, type OwnMemory, type OwnMemoryRequest } from "../memory/unit.ts";
+import { heapOf, limitBytesOf, nodesOf, type OwnMemory, type OwnMemoryRequest } from "../memory/unit.ts";
 import type { Ledger } from "../plan/ledger.ts";
 import { formatCpuList } from "../kernel/cpulist.ts";
 import { specsOf } from "./ledger_specs.ts";
@@ -103,8 +103,7 @@ export function nodesFor(
   return { nodes: asked, issues };
 }
 
-/** The limit that units of the backend `limit` make; `null` is none. */
+/** The limit that units of the backend `limit` make, with room for the objects that count as well; `null` is none. */
 export function limitOf(memory: OwnMemory | undefined): number | null {
-  const limits = memory?.units.filter(({ backend }) => backend === "limit") ?? [];
-  return limits.length > 0 ? bytesOf(limits) : null;
+  return memory === undefined ? null : limitBytesOf(memory);
 }

@@ -1,3 +1,4 @@
+import { limitBytesOf } from "./unit.ts";
 import { askHuge, askLimit, askPools, askShared } from "./count_questions.ts";
 import type { Evidence } from "./evidence.ts";
 import type { AuditScene, Finding } from "./finding.ts";
@@ -23,7 +24,9 @@ export function audit(evidence: Evidence, scene: AuditScene): Finding[] {
       ...askHuge(name, memory.units, units, scene),
       ...askPools(name, memory.units, scene),
       ...askShared(name, memory.units, scene),
-      ...memory.units.filter(({ backend }) => backend === "limit").map((unit) => askLimit(name, unit, scene)),
+      ...memory.units.filter(({ backend }) => backend === "limit").map((unit) =>
+        askLimit(name, unit, limitBytesOf(memory) ?? unit.bytes, scene)
+      ),
     ];
   });
 }

@@ -75,11 +75,11 @@ export function askShared(container: string, units: readonly Unit[], { counts }:
 }
 
 /** An amount has no frames: the kernel's limit is all there is to see. */
-export function askLimit(container: string, unit: Unit, { counts }: AuditScene): Finding {
+export function askLimit(container: string, unit: Unit, limitBytes: number, { counts }: AuditScene): Finding {
   const memory = counts.get(container)?.memory ?? null;
   const base = { container, unit: unit.id, question: "bounded" } as const;
   if (memory === null) return { ...base, verdict: "unknown", message: "nobody counts its memory" };
-  const isBound = memory.maxBytes !== null && memory.maxBytes <= unit.bytes && memory.currentBytes <= memory.maxBytes;
+  const isBound = memory.maxBytes !== null && memory.maxBytes <= limitBytes && memory.currentBytes <= memory.maxBytes;
   const found = `${formatSize(memory.currentBytes)} of ${memory.maxBytes === null ? "no limit" : formatSize(memory.maxBytes)}`;
   return { ...base, verdict: isBound ? "holds" : "fails", message: `${found}; it has no frames of its own` };
 }

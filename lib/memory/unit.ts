@@ -122,3 +122,12 @@ export function widest(from: OwnMemory | undefined, to: OwnMemory | undefined): 
 export function losesUnits(from: OwnMemory | undefined, to: OwnMemory | undefined): boolean {
   return from?.units.some(({ id, bytes }) => (to?.units.find((unit) => unit.id === id)?.bytes ?? 0) < bytes) ?? false;
 }
+
+/**
+ * What units of the backend `limit` bound, in bytes: memory of the programs, and the files in memory that the kernel counts
+ * with it. `null` when there is none of the kind.
+ */
+export function limitBytesOf({ units }: Pick<OwnMemory, "units">): number | null {
+  if (!units.some(({ backend }) => backend === "limit")) return null;
+  return bytesOf(units.filter(({ backend }) => backend === "limit" || backend === "tmpfs"));
+}

@@ -90,5 +90,10 @@ Deno.test("nodesFor() follows the units, or the nodes that somebody named", () =
 
 Deno.test("limitOf() is what units of the backend limit come to", () => {
   const limit = { ...heap, backend: "limit" } as const;
-  assert.deepEqual([undefined, own(heap), own(heap, limit, limit)].map(limitOf), [null, null, 128 * MiB]);
+  assert.deepEqual([undefined, own(heap, halo), own(heap, limit, limit), own(limit, halo)].map(limitOf), [
+    null,
+    null,
+    128 * MiB,
+    64 * MiB + 4096,
+  ]);
 });
