@@ -5,6 +5,8 @@ import { placeOf, resolveFrom } from "./place.ts";
 /** Functions of ffi/ that change a thread, or a cgroup, of somebody. */
 const threadChanges = new Set(["setAffinity", "setScheduling", "spreadThreads", "setDeviceFilter"]);
 const directoryChanges = new Set(["makeDirectory", "removeDirectory"]);
+/** What hands out memory: methods of `kernel.memory`. */
+const memoryChanges = new Set(["mount", "remount", "unmount", "populate", "shrink", "remove", "link", "own"]);
 /** What a variable that holds the machine is called; without types, `write(path, text)` of others must not count. */
 const machineName = /^(?:writer|.*(?:kernel|root|files))$/i;
 const denoChanges = /^(?:write(?:Text)?File|mkdir|remove|rename|truncate|create|symlink|link|chmod|chown|utime)(?:Sync)?$/;
@@ -65,6 +67,7 @@ export const changeOnlyBySteps: Deno.lint.Rule = {
 
 function isChange(method: string, receiver: Deno.lint.Node, argumentCount: number): boolean {
   if (directoryChanges.has(method)) return true;
+  if (memoryChanges.has(method) && lastName(receiver) === "memory") return true;
   return method === "write" && argumentCount === 2 && machineName.test(lastName(receiver) ?? "");
 }
 

@@ -193,6 +193,9 @@ Deno.test("change-only-by-steps keeps what writes in lib/plan and ffi", () => {
       `new KernelRoot().write("/sys/x", "1");`,
       `(files as KernelWriter).write(path, "1");`,
       `writer!.write(path, "1");`,
+      `kernel.memory.mount(path, "tmpfs", "");`,
+      `kernel.memory?.populate(path, request);`,
+      `memory.remove(path);`,
     ]
   ) {
     refused("change-only-by-steps", "lib/feature/irqs.ts", source, /outside lib\/plan\/ and ffi\//);
@@ -207,6 +210,8 @@ Deno.test("change-only-by-steps leaves writing to other things alone", () => {
   for (
     const source of [
       `stdout.write(text);`,
+      `kernel.memory.file(path);`,
+      `listeners.remove(path);`,
       `files.read(path);`,
       `import { getAffinity } from "../../ffi/task.ts";`,
       `import { setAffinity } from "./dialog.ts";`,
