@@ -1,6 +1,7 @@
 /**
  * Compiles `ffi/native` into `build/`: `libnodeos.so`, the program `nodeos-helper` that runs inside containers, and
- * `nodeos-forwarder` that executes system calls for them.
+ * `nodeos-forwarder` that executes system calls for them; and `ffi/runtime`: `libnodeos-rt.so` for programs that use a
+ * container's memory, `libnodeos-preload.so` for those that know nothing of it.
  *
  * The result is cached by content: a stamp beside it holds the hash of sources, compiler and flags.
  * `--sanitize` builds a second copy with the address and undefined-behaviour sanitizers into `build/asan/`.
@@ -12,6 +13,9 @@ import { parseArgs } from "node:util";
 
 const root = new URL("..", import.meta.url).pathname;
 const sources = `${root}ffi/native`;
+const runtimeSources = `${root}ffi/runtime`;
+/** What both libraries of `ffi/runtime` have; the rest of each begins with its own name. */
+const arena = ["arena.c", "arena_books.c", "arena_cache.c", "arena_fault.c", "arena_grow.c"];
 const flags = ["-std=c17", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-fPIC", "-pthread"];
 
 /** Builds what is out of date and returns the path of the library. */
@@ -24,35 +28,41 @@ export async function build({ sanitize = false }: { sanitize?: boolean } = {}): 
   const out = `${root}build${sanitize ? "/asan" : ""}`;
   const library = files(sources);
   const programs = ["helper", "forwarder"].map((name) => ({ name: `nodeos-${name}`, files: files(`${sources}/${name}`) }));
+  const runtime = files(runtimeSources);
+  const runtimes = runtimesOf(runtime, sanitize);
   const stamp = await digest([
     compiler,
     ...flags,
     ...extra,
-    ...[...library, ...programs.flatMap(({ files }) => files)].map((path) => `${path}\n${Deno.readTextFileSync(path)}`),
+    ...[...library, ...programs.flatMap(({ files }) => files), ...runtime].map((path) => `${path}\n${Deno.readTextFileSync(path)}`),
   ]);
   if (isCurrent(out, stamp)) return `${out}/libnodeos.so`;
 
   Deno.mkdirSync(out, { recursive: true });
   const c = (paths: string[]) => paths.filter((path) => path.endsWith(".c"));
-  await compile(compiler, [
-    ...flags,
-    ...extra,
-    "-shared",
-    "-Wl,-z,nodelete",
-    "-Wl,-z,defs",
-    "-o",
-    `${out}/libnodeos.so.new`,
-    ...c(library),
-  ]);
+  const shared = ["-shared", "-Wl,-z,nodelete", "-Wl,-z,defs"];
+  await compile(compiler, [...flags, ...extra, ...shared, "-o", `${out}/libnodeos.so.new`, ...c(library)]);
+  for (const { name, files, options } of runtimes) {
+    await compile(compiler, [...flags, ...extra, ...options, ...shared, "-o", `${out}/${name}.new`, ...c(files)]);
+  }
   for (const { name, files } of programs) {
     await compile(compiler, [...flags, ...extra, "-o", `${out}/${name}.new`, ...c(files), ...c(library)]);
   }
   // A running command keeps the file it mapped: the new one takes the name, not the place.
-  for (const name of ["libnodeos.so", ...programs.map(({ name }) => name)]) {
+  for (const name of ["libnodeos.so", ...[...programs, ...runtimes].map(({ name }) => name)]) {
     if (exists(`${out}/${name}.new`)) Deno.renameSync(`${out}/${name}.new`, `${out}/${name}`);
   }
   Deno.writeTextFileSync(`${out}/stamp`, stamp);
   return `${out}/libnodeos.so`;
+}
+
+/** The libraries of `ffi/runtime`, with their files. The one that replaces malloc has no room beside a sanitizer, which does too. */
+function runtimesOf(runtime: readonly string[], sanitize: boolean) {
+  const filesOf = (pattern: RegExp) => runtime.filter((path) => arena.some((name) => path.endsWith(`/${name}`)) || pattern.test(path));
+  return [
+    { name: "libnodeos-rt.so", files: filesOf(/\/(arena_api|memory_\w+)\.c$/), options: sanitize ? ["-DNODEOS_DEBUG"] : [] },
+    ...(sanitize ? [] : [{ name: "libnodeos-preload.so", files: filesOf(/\/preload\w*\.c$/), options: [] }]),
+  ];
 }
 
 async function compile(compiler: string, args: string[]): Promise<void> {
@@ -75,7 +85,8 @@ function files(directory: string): string[] {
 }
 
 function isCurrent(out: string, stamp: string): boolean {
-  return exists(`${out}/libnodeos.so`) && exists(`${out}/stamp`) && Deno.readTextFileSync(`${out}/stamp`) === stamp;
+  return exists(`${out}/libnodeos.so`) && exists(`${out}/libnodeos-rt.so`) && exists(`${out}/stamp`) &&
+    Deno.readTextFileSync(`${out}/stamp`) === stamp;
 }
 
 function exists(path: string): boolean {

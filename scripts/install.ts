@@ -1,5 +1,6 @@
 /**
- * Installs the command `nodeos`: a launcher with its own permission set, the shells' completion and the manual page.
+ * Installs the command `nodeos`: a launcher with its own permission set, the shells' completion and the manual page; and what
+ * programs link with to use a container's memory.
  *
  * `deno task install [--prefix DIR]`, by default `/usr/local` for root and `~/.local` for others. The launcher starts
  * this checkout, bundled into `dist/`: install again after a change.
@@ -68,6 +69,15 @@ function compileProfiles(): void {
   for (const profile of profileNames) writeReadyWish(`${checkout}/dist`, profile, compileWish({ profile }));
 }
 
+/** What programs link with or include, by where it is in the checkout, and below the prefix. */
+const runtimes: Readonly<Record<string, string>> = {
+  "build/libnodeos-rt.so": "lib/libnodeos-rt.so",
+  "build/libnodeos-preload.so": "lib/libnodeos-preload.so",
+  "ffi/runtime/nodeos_memory.h": "include/nodeos_memory.h",
+  "ffi/runtime/nodeos_sidecar.h": "include/nodeos_sidecar.h",
+  "ffi/runtime/nodeos_memory.f90": "include/nodeos_memory.f90",
+};
+
 function install(prefix: string): void {
   const files = [
     { path: `${prefix}/bin/nodeos`, text: launcher(Deno.execPath()), mode: 0o755 },
@@ -80,6 +90,15 @@ function install(prefix: string): void {
     Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
     Deno.writeTextFileSync(path, text, { mode });
     Deno.chmodSync(path, mode);
+    console.log(`installed ${path}`);
+  }
+  for (const [from, to] of Object.entries(runtimes)) {
+    const path = `${prefix}/${to}`;
+    Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+    // A running program keeps the file it mapped: the new one takes the name, not the place.
+    Deno.copyFileSync(`${checkout}/${from}`, `${path}.new`);
+    Deno.chmodSync(`${path}.new`, to.endsWith(".so") ? 0o755 : 0o644);
+    Deno.renameSync(`${path}.new`, path);
     console.log(`installed ${path}`);
   }
 }

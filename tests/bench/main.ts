@@ -1,5 +1,5 @@
 /**
- * Benchmarks beside their rivals: `deno task bench [forward|launch|noise|plan...] [--json] [--out FILE]`.
+ * Benchmarks beside their rivals: `deno task bench [forward|launch|memory|noise|plan...] [--json] [--out FILE]`.
  *
  * @module
  */
@@ -9,6 +9,7 @@ import { KernelRoot } from "../../ffi/kernel_root.ts";
 import { readTopology } from "../../lib/kernel/topology.ts";
 import { benchForward } from "./forward.ts";
 import { benchLaunch } from "./launch.ts";
+import { benchMemory } from "./memory.ts";
 import { benchNoise } from "./noise.ts";
 import { benchPlan } from "./plan.ts";
 import { describe, type Group } from "./measure.ts";
@@ -16,6 +17,7 @@ import { describe, type Group } from "./measure.ts";
 const benches: Readonly<Record<string, () => Group[] | Promise<Group[]>>> = {
   forward: benchForward,
   launch: benchLaunch,
+  memory: benchMemory,
   noise: benchNoise,
   plan: benchPlan,
 };
