@@ -18,6 +18,8 @@ const library = lazyLibrary({
   nodeos_peer_uid: { parameters: ["i32", "buffer"], result: "i32" },
   // int32_t nodeos_send(int32_t fd, const uint8_t *data, int32_t size);
   nodeos_send: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  // int32_t nodeos_duplicate(int32_t fd);
+  nodeos_duplicate: { parameters: ["i32"], result: "i32" },
   // int32_t nodeos_close(int32_t fd);
   nodeos_close: { parameters: ["i32"], result: "i32" },
 });
@@ -336,4 +338,14 @@ export function peerOf(fd: number): { uid: number; gid: number; pid: number } {
  */
 export function sendNow(fd: number, bytes: Uint8Array<ArrayBuffer>, byteCount: number): number {
   return Math.max(library().nodeos_send(fd, bytes, byteCount), 0);
+}
+
+/** Makes another descriptor of the same file; somebody has to close it. */
+export function duplicate(fd: number): number {
+  return check(library().nodeos_duplicate(fd), () => `duplicate descriptor ${fd}`);
+}
+
+/** Closes a descriptor that is nobody else's. */
+export function closeDescriptor(fd: number): void {
+  check(library().nodeos_close(fd), () => `close descriptor ${fd}`);
 }

@@ -1,7 +1,6 @@
-/* Talking to the keeper of a container's system calls, and to its agents. */
+/* Talking to the keeper of a container's system calls. */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -11,7 +10,7 @@
 #include "board.h"
 #include "internal.h"
 
-enum { ANSWER_MS = 5000, AGENT_MS = 1000, BACKLOG = 64 };
+enum { ANSWER_MS = 5000, BACKLOG = 64 };
 
 static int set_path(struct sockaddr_un *address, const char *path) {
         memset(address, 0, sizeof(*address));
@@ -118,100 +117,6 @@ int32_t nodeos_keeper_call(const char *path, int32_t kind, int32_t send_fd, int3
         return error < 0 ? error : receive_result(fd, ret_fd);
 }
 
-/* An agent takes and gives at once, unless its peer has stopped it: nobody else should wait for that. */
-static int wait_for_agent(int fd, short events, int limit_ms) {
-        struct pollfd polled = { .fd = fd, .events = events };
-        int n;
-
-        do
-                n = poll(&polled, 1, limit_ms);
-        while (n < 0 && errno == EINTR);
-        return n > 0 ? 0 : n < 0 ? -errno : -ETIMEDOUT;
-}
-
-/* An agent that was killed with something unread resets the connection: it is gone all the same. */
-static int receive_all(int fd, uint8_t *ret_data, size_t size, int limit_ms) {
-        while (size > 0) {
-                ssize_t n = recv(fd, ret_data, size, MSG_DONTWAIT);
-
-                if (n < 0 && errno == EAGAIN) {
-                        int error = wait_for_agent(fd, POLLIN, limit_ms);
-
-                        if (error < 0)
-                                return error;
-                        continue;
-                }
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n <= 0)
-                        return n < 0 && errno != ECONNRESET ? -errno : -EPIPE;
-                ret_data += n;
-                size -= (size_t) n;
-        }
-        return 0;
-}
-
-static int send_all(int fd, const uint8_t *data, size_t size) {
-        while (size > 0) {
-                ssize_t n = send(fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-                if (n < 0 && errno == EAGAIN) {
-                        int error = wait_for_agent(fd, POLLOUT, AGENT_MS);
-
-                        if (error < 0)
-                                return error;
-                        continue;
-                }
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return errno == ECONNRESET ? -EPIPE : -errno;
-                data += n;
-                size -= (size_t) n;
-        }
-        return 0;
-}
-
-/* An agent that has begun to answer has all of it. */
-static int32_t receive_answer(int fd, uint8_t *ret_answer, int32_t answer_size, int limit_ms) {
-        struct nodeos_answer_frame header;
-        int error;
-
-        if (answer_size < (int32_t) sizeof(header))
-                return -EMSGSIZE;
-        error = receive_all(fd, ret_answer, sizeof(header), limit_ms);
-        if (error < 0)
-                return error;
-        memcpy(&header, ret_answer, sizeof(header));
-        if (header.size < sizeof(header) || header.size > (uint32_t) answer_size)
-                return -EMSGSIZE;
-        error = receive_all(fd, ret_answer + sizeof(header), header.size - sizeof(header), AGENT_MS);
-        return error < 0 ? error : (int32_t) header.size;
-}
-
-int32_t nodeos_agent_wait(int32_t fd, uint8_t *ret_answer, int32_t answer_size) {
-        return receive_answer(fd, ret_answer, answer_size, -1);
-}
-
-int32_t nodeos_agent_call(int32_t fd, const uint8_t *frame, int32_t frame_size, uint8_t *ret_answer, int32_t answer_size,
-                          int32_t timeout_us) {
-        struct timespec limit = { .tv_sec = timeout_us / 1000000, .tv_nsec = timeout_us % 1000000 * 1000L };
-        struct pollfd polled = { .fd = fd, .events = POLLIN };
-        int32_t stated = 0;
-        int error;
-
-        if (frame_size >= (int32_t) sizeof(stated))
-                memcpy(&stated, frame, sizeof(stated));
-        if (frame_size < (int32_t) sizeof(struct nodeos_call_frame) || frame_size > NODEOS_FRAME_MAX || stated != frame_size || timeout_us < 0)
-                return -EMSGSIZE;
-        error = send_all(fd, frame, (size_t) frame_size);
-        if (error < 0)
-                return error;
-        if (ppoll(&polled, 1, &limit, NULL) == 0)
-                return -EAGAIN;
-        return receive_answer(fd, ret_answer, answer_size, AGENT_MS);
-}
-
 int32_t nodeos_socketpair(int32_t *ret_fds) {
         return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ret_fds) < 0 ? -errno : 0;
 }
@@ -234,8 +139,10 @@ int32_t nodeos_send(int32_t fd, const uint8_t *data, int32_t size) {
         return n < 0 ? -errno : (int32_t) n;
 }
 
-int32_t nodeos_shutdown(int32_t fd) {
-        return shutdown(fd, SHUT_RDWR) < 0 ? -errno : 0;
+int32_t nodeos_duplicate(int32_t fd) {
+        int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+        return copy < 0 ? -errno : copy;
 }
 
 int32_t nodeos_close(int32_t fd) {

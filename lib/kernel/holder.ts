@@ -2,32 +2,51 @@ import { SysError } from "../../ffi/errors.ts";
 import type { KernelFiles } from "../../ffi/kernel_root.ts";
 import { listNumbered } from "./value.ts";
 
-/** A process that has a file. */
-export interface Holder {
+/** A process that maps a file. */
+export interface Mapper {
   /** Its id. */
   readonly pid: number;
   /** What it calls itself. */
   readonly name: string;
-  /** Whether it maps the file, or has only opened it. */
-  readonly maps: boolean;
+  /** Where its last mapping of the file ends, counted in the file. */
+  readonly endBytes: number;
 }
 
 /**
- * Finds the processes that map a file or have it open, ascending by id. Those of others are looked at by root only.
+ * Finds the processes that map a file, ascending by id. Those of others are looked at by root only.
  *
  * @param path The file, as the kernel writes it: absolute, and without links.
  */
-export function readHolders(files: KernelFiles, path: string): Holder[] {
-  return listNumbered(files, "/proc", "").flatMap((pid): Holder[] => {
-    const maps = (readOf(() => files.tryRead(`/proc/${pid}/maps`)) ?? "").split("\n").some((line) => isPath(mappedFile(line), path));
-    const holds = maps || listOf(files, pid).some((link) => isPath(link, path));
-    return holds ? [{ pid, name: files.tryRead(`/proc/${pid}/comm`)?.trim() ?? "", maps }] : [];
+export function readMappers(files: KernelFiles, path: string): Mapper[] {
+  return listNumbered(files, "/proc", "").flatMap((pid): Mapper[] => {
+    const endBytes = mappedEnd(files, pid, path);
+    return endBytes === 0 ? [] : [{ pid, name: nameOf(files, pid), endBytes }];
   });
 }
 
-/** `ADDRESSES RIGHTS OFFSET DEVICE INODE    PATH`. */
-function mappedFile(line: string): string {
-  return /^(?:\S+ ){4}\d+ +(.*)$/.exec(line)?.[1] ?? "";
+/** Finds the processes that map a file, or only have it open (`endBytes` is 0); otherwise like {@link readMappers}. */
+export function readHolders(files: KernelFiles, path: string): Mapper[] {
+  return listNumbered(files, "/proc", "").flatMap((pid): Mapper[] => {
+    const endBytes = mappedEnd(files, pid, path);
+    const holds = endBytes > 0 || listOf(files, pid).some((link) => isPath(link, path));
+    return holds ? [{ pid, name: nameOf(files, pid), endBytes }] : [];
+  });
+}
+
+/** `FROM-TO RIGHTS OFFSET DEVICE INODE    PATH`, all but the inode in hexadecimal. */
+function mappedEnd(files: KernelFiles, pid: number, path: string): number {
+  let endBytes = 0;
+  for (const line of (readOf(() => files.tryRead(`/proc/${pid}/maps`)) ?? "").split("\n")) {
+    if (!line.includes(path)) continue;
+    const [, from, to, offset, file] = /^([0-9a-f]+)-([0-9a-f]+) \S+ ([0-9a-f]+) \S+ \d+ +(.*)$/.exec(line) ?? [];
+    if (file === undefined || !isPath(file, path)) continue;
+    endBytes = Math.max(endBytes, Number.parseInt(to, 16) - Number.parseInt(from, 16) + Number.parseInt(offset, 16));
+  }
+  return endBytes;
+}
+
+function nameOf(files: KernelFiles, pid: number): string {
+  return files.tryRead(`/proc/${pid}/comm`)?.trim() ?? "";
 }
 
 /** A file that was removed has a word more. */

@@ -1,8 +1,9 @@
+import { type Mapper, readMappers } from "../kernel/holder.ts";
 import type { Inventory } from "../kernel/inventory.ts";
 import { readMemoryCount } from "./counts.ts";
 import { objectPath } from "./objects.ts";
 import { bytesOf, type OwnMemory, type Unit } from "./unit.ts";
-import { type Mapper, mappersOf, readHugeUsage, readNodeUsage } from "./usage.ts";
+import { readHugeUsage, readNodeUsage } from "./usage.ts";
 
 /** A unit, and how much of it is in use. */
 export interface UnitUse {
@@ -23,7 +24,7 @@ export function readUnitUses(inventory: Inventory, container: string, { units }:
       return { unit, path: null, usedBytes: heapBytes(inventory, container, units, unit), mappers: [] };
     }
     const path = objectPath(container, unit);
-    const mappers = mappersOf(inventory.files, unit.device === undefined ? path : `/dev/${unit.device}`);
+    const mappers = readMappers(inventory.files, unit.device === undefined ? path : `/dev/${unit.device}`);
     return { unit, path, usedBytes: Math.min(unit.bytes, Math.max(0, ...mappers.map(({ endBytes }) => endBytes))), mappers };
   });
 }

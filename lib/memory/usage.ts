@@ -1,43 +1,9 @@
-import type { KernelFiles } from "../../ffi/kernel_root.ts";
 import { cgroupDirectory, hierarchyOf } from "../kernel/cgroup.ts";
+import { readMappers } from "../kernel/holder.ts";
 import type { Inventory } from "../kernel/inventory.ts";
-import { listNumbered } from "../kernel/value.ts";
 import { objectPath } from "./objects.ts";
 import { controllerSize } from "./supply.ts";
 import { bytesOf, formatSize, type OwnMemory, type Unit } from "./unit.ts";
-
-/** A process that maps an object. */
-export interface Mapper {
-  /** Its process id. */
-  readonly pid: number;
-  /** Its name. */
-  readonly name: string;
-  /** Where its last mapping of the object ends, counted in the object. */
-  readonly endBytes: number;
-}
-
-/** Processes that map a file, ascending by number. */
-export function mappersOf(files: KernelFiles, path: string): Mapper[] {
-  return listNumbered(files, "/proc", "").flatMap((pid): Mapper[] => {
-    let endBytes = 0;
-    // FROM-TO PERMISSIONS OFFSET DEVICE INODE   PATH, all but the inode in hexadecimal.
-    for (const line of (readMaps(files, pid) ?? "").split("\n")) {
-      if (!line.endsWith(` ${path}`)) continue;
-      const [, from, to, offset] = /^([0-9a-f]+)-([0-9a-f]+) \S+ ([0-9a-f]+)/.exec(line) ?? [];
-      endBytes = Math.max(endBytes, Number.parseInt(to, 16) - Number.parseInt(from, 16) + Number.parseInt(offset, 16));
-    }
-    return endBytes === 0 ? [] : [{ pid, name: (files.tryRead(`/proc/${pid}/comm`) ?? "?").trim(), endBytes }];
-  });
-}
-
-/** What a process maps; `null` when it has ended, or is not ours to look at. */
-function readMaps(files: KernelFiles, pid: number): string | null {
-  try {
-    return files.tryRead(`/proc/${pid}/maps`);
-  } catch {
-    return null;
-  }
-}
 
 /** Huge pages of one size that programs of a container have, or were promised. */
 export interface HugeUsage {
@@ -92,7 +58,7 @@ export function inUse(inventory: Inventory, container: string, from: OwnMemory, 
 
 function objectInUse({ files }: Inventory, container: string, unit: Unit, nextBytes: number): string | null {
   const path = unit.device === undefined ? objectPath(container, unit) : `/dev/${unit.device}`;
-  const users = mappersOf(files, path).filter(({ endBytes }) => endBytes > nextBytes);
+  const users = readMappers(files, path).filter(({ endBytes }) => endBytes > nextBytes);
   if (users.length === 0) return null;
   const names = users.map(({ pid, name }) => `${name} (process ${pid})`).join(", ");
   return nextBytes === 0

@@ -1,9 +1,9 @@
+import type { Agent } from "../../ffi/agent.ts";
 import { SysError } from "../../ffi/errors.ts";
-import type { Executor } from "./batch.ts";
 import { Problem } from "./problem.ts";
 
 /** A process that executes calls with the rights of a peer, until it is disposed. */
-export interface PeerAgent extends Executor, Disposable {}
+export type PeerAgent = Pick<Agent, "call" | "attend" | typeof Symbol.dispose>;
 
 /** What starts an agent for the peer of a connection. Throws a `SysError` when the keeper refuses. */
 export type StartAgent = (socketFd: number) => Promise<PeerAgent>;
@@ -24,6 +24,11 @@ export class Connection implements Disposable {
    * @param start Starts the agent.
    */
   constructor(readonly socketFd: number, readonly start: StartAgent) {}
+
+  /** Whether it has ended. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
 
   /** Whether an agent waits for calls. */
   get hasAgent(): boolean {

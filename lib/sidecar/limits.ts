@@ -2,11 +2,6 @@
 export const bodyBytesMax = 1 << 20;
 /** Clients at a time; each has a process that executes its calls. */
 export const connectionsMax = 256;
-/**
- * Requests for calls that may be executed at a time. One that waits for the kernel holds a thread, and Deno has 32 for
- * everything.
- */
-export const requestsMax = 28;
 /** Headers of a request, in bytes. */
 export const headerBytesMax = 16 * 1024;
 /** And their number. */
@@ -15,7 +10,5 @@ export const headersMax = 100;
 export const headersMsMax = 5000;
 /** And so long for the whole of it. */
 export const requestMsMax = 10_000;
-/** And so long to take some of an answer. */
-export const answerMsMax = 30_000;
 /** A connection that has made no call is closed when nothing happened on it for so long. */
 export const idleMsMax = 60_000;

@@ -1,32 +1,35 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { AppEnv } from "./app.ts";
+import { attend, type AttendedParts, isForAgent } from "./attended.ts";
 import { Connection, type StartAgent } from "./connection.ts";
 import { connectionsMax, headerBytesMax, headersMsMax, idleMsMax, requestMsMax } from "./limits.ts";
 import { Problem, problemType } from "./problem.ts";
-import { type QuickParts, QuickPath } from "./quick_path.ts";
-import type { SyscallService } from "./service.ts";
 
 /** How often slow clients are looked for. */
 const lookEveryMs = 1000;
 
-/** What answers everything but plain requests for calls. */
+/** What answers everything but plain requests for calls, and these where there is no agent. */
 export type FetchApp = (request: Request, env: AppEnv["Bindings"]) => Response | Promise<Response>;
 
+/** What a server needs of the descriptors of connections, which nothing of Node's gives. */
+export interface Descriptors {
+  /** Makes another one of the same connection. */
+  readonly duplicate: (fd: number) => number;
+  /** Closes one that was made so. */
+  readonly close: (fd: number) => void;
+}
+
 /** What a server needs. */
-export interface ServerParts {
-  /** Executes calls. */
-  readonly service: SyscallService;
+export interface ServerParts extends AttendedParts {
   /** Starts agents. */
   readonly startAgent: StartAgent;
   /** Whether the peer of a connection may change the policy. */
   readonly mayChange: (socketFd: number) => boolean;
   /** Loads the app, at the first request that needs it. */
   readonly loadApp: () => Promise<FetchApp>;
-  /** See {@link QuickParts}. */
-  readonly send?: QuickParts["send"];
-  /** Takes what clients are not told. */
-  readonly log: (error: unknown) => void;
+  /** Works on descriptors. */
+  readonly descriptors: Descriptors;
 }
 
 /** A server that runs; it ends with its connections when it is disposed. */
@@ -41,10 +44,10 @@ export interface SidecarServer extends AsyncDisposable {
  * @param where A path to listen at, or an inherited descriptor.
  */
 export async function serve(where: { readonly path: string } | { readonly fd: number }, parts: ServerParts): Promise<SidecarServer> {
-  const { createServer } = await import("node:http");
-  const clients = new Map<Socket, Client>();
-  const clock = { date: new Date().toUTCString() };
-  const listener = lazyListener(parts, (socket) => clients.get(socket)!.connection);
+  const [{ createServer }, { Socket }] = await Promise.all([import("node:http"), import("node:net")]);
+  const clients = new Set<Client>();
+  const bySocket = new WeakMap<Socket, Client>();
+  const listener = lazyListener(parts, (socket) => bySocket.get(socket)!.connection);
   const options = {
     maxHeaderSize: headerBytesMax,
     headersTimeout: headersMsMax,
@@ -54,30 +57,28 @@ export async function serve(where: { readonly path: string } | { readonly fd: nu
     keepAliveTimeout: 0,
   };
   const server = createServer(options, (request, response) => {
-    const client = clients.get(request.socket);
+    const client = bySocket.get(request.socket);
     if (client === undefined) return request.socket.destroy();
     client.requests++;
     response.on("close", () => client.done());
     void listener(request, response);
   });
-  // Node's own handler of connections comes second, where a connection is not for the quick path.
+  // Node's own handler of connections comes second, where a connection is not for an agent.
   const [ordinary] = server.listeners("connection") as ((this: Server, socket: Socket) => void)[];
   server.removeAllListeners("connection");
+  const serveOrdinarily = (client: Client, socket: Socket, bytes: Uint8Array) => {
+    bySocket.set(socket, client);
+    ordinary.call(server, socket);
+    socket.emit("data", bytes);
+  };
+  const open = (fd: number) => new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
   server.on("connection", (socket: Socket) => {
     if (clients.size >= connectionsMax) return refuse(socket);
-    const client = new Client(socket, { ...parts, clock }, (socket, bytes) => {
-      ordinary.call(server, socket);
-      socket.emit("data", bytes);
-    });
-    clients.set(socket, client);
-    socket.on("close", () => {
-      clients.delete(socket);
-      client.connection[Symbol.dispose]();
-    });
+    const client = new Client(socket, parts, { open, serveOrdinarily, onEnd: () => void clients.delete(client) });
+    clients.add(client);
   });
   const timer = setInterval(() => {
-    clock.date = new Date().toUTCString();
-    for (const client of clients.values()) client.look(lookEveryMs);
+    for (const client of clients) client.look(lookEveryMs);
   }, lookEveryMs);
   const ended = new Promise<void>((resolve) => server.on("close", resolve));
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(where, resolve));
@@ -86,7 +87,7 @@ export async function serve(where: { readonly path: string } | { readonly fd: nu
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
       server.close();
-      for (const socket of clients.keys()) socket.destroy();
+      for (const client of clients) client.end();
       await ended;
     },
   };
@@ -102,21 +103,61 @@ function refuse(socket: Socket): void {
   socket.write(head + body, () => socket.destroy());
 }
 
+/** What a client needs of the server. */
+interface Surroundings {
+  /** Makes Node's socket of a descriptor, which is its own then. */
+  readonly open: (fd: number) => Socket;
+  /** Has the ordinary server serve a client from now on, for good, with what came so far. */
+  readonly serveOrdinarily: (client: Client, socket: Socket, bytes: Uint8Array) => void;
+  /** Takes a client out of the list. */
+  readonly onEnd: () => void;
+}
+
 /** One client: its connection, and who serves it. */
 class Client {
   readonly connection: Connection;
-  readonly quick: QuickPath;
+  /** What we read with; none while an agent attends to the connection. */
+  #socket: Socket | null;
+  /** A descriptor of our own, which keeps the connection while Node has none. */
+  readonly #fd: number;
   /** That the ordinary server answers now. */
   requests = 0;
   #quietLooks = 0;
+  #isEnded = false;
 
   constructor(
-    readonly socket: Socket,
-    parts: ServerParts & Pick<QuickParts, "clock">,
-    handOver: (socket: Socket, bytes: Uint8Array) => void,
+    socket: Socket,
+    readonly parts: ServerParts,
+    readonly surroundings: Surroundings,
   ) {
-    this.connection = new Connection(descriptorOf(socket), parts.startAgent);
-    this.quick = new QuickPath(socket, this.connection, { ...parts, handOver });
+    this.#fd = parts.descriptors.duplicate(descriptorOf(socket));
+    this.connection = new Connection(this.#fd, parts.startAgent);
+    this.#socket = socket;
+    for (const event of ["end", "error", "close"]) socket.on(event, this.#onGone);
+    socket.once("data", this.#begin);
+  }
+
+  readonly #onGone = (): void => this.end();
+
+  /** The first bytes decide. */
+  readonly #begin = (bytes: Uint8Array): void => {
+    const socket = this.#socket!;
+    // Who has sent all that it will may still wait for answers.
+    socket.off("error", this.#onGone).off("end", this.#onGone);
+    if (!isForAgent(bytes)) return this.surroundings.serveOrdinarily(this, socket, bytes);
+    this.#socket = null;
+    // Node would read on: whoever attends reads alone.
+    socket.off("close", this.#onGone).on("error", () => {}).destroy();
+    void this.#attend(new Uint8Array(bytes));
+  };
+
+  async #attend(bytes: Uint8Array): Promise<void> {
+    const others = await attend(this.connection, bytes, this.parts);
+    if (others === null || this.#isEnded) return this.end();
+    const socket = this.surroundings.open(this.parts.descriptors.duplicate(this.#fd));
+    this.#socket = socket.on("close", this.#onGone);
+    this.#quietLooks = 0;
+    this.surroundings.serveOrdinarily(this, socket, others);
   }
 
   done(): void {
@@ -124,11 +165,21 @@ class Client {
     this.#quietLooks = 0;
   }
 
+  /** Closes the connection if its client has left it alone. Called every `lookMs`. */
   look(lookMs: number): void {
-    this.quick.look(lookMs);
-    const isIdle = this.quick.isHandedOver && this.requests === 0 && !this.connection.hasAgent;
+    const isIdle = this.#socket !== null && this.requests === 0 && !this.connection.hasAgent;
     this.#quietLooks = isIdle ? this.#quietLooks + 1 : 0;
-    if (this.#quietLooks * lookMs > idleMsMax) this.socket.destroy();
+    if (this.#quietLooks * lookMs > idleMsMax) this.end();
+  }
+
+  /** Closes the connection, with its agent. */
+  end(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.connection[Symbol.dispose]();
+    this.#socket?.destroy();
+    this.parts.descriptors.close(this.#fd);
+    this.surroundings.onEnd();
   }
 }
 

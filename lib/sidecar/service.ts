@@ -3,7 +3,6 @@ import type { Architecture } from "../syscall/arch.ts";
 import { type BatchAnswer, executeBatch, readBatch } from "./batch.ts";
 import { bodyJson } from "./body.ts";
 import type { Connection } from "./connection.ts";
-import { requestsMax } from "./limits.ts";
 import { Problem } from "./problem.ts";
 
 /** What executes the calls of requests. */
@@ -21,13 +20,10 @@ export interface SyscallService {
 
 /** The service of one machine. */
 export function syscallService(architecture: Architecture): SyscallService {
-  let running = 0;
   return {
     architecture,
     async answer(body, connection) {
       const batch = readBatch(bodyJson(body, "the request"), architecture);
-      if (running >= requestsMax) throw new Problem(503, `Cannot execute calls now: ${running} requests wait for the kernel`, "Try again");
-      running++;
       try {
         return await executeBatch(batch, await connection.agent(), architecture);
       } catch (error) {
@@ -35,8 +31,6 @@ export function syscallService(architecture: Architecture): SyscallService {
         throw new Problem(500, `Cannot execute the calls: their agent ended (${error.code})`, "Connect again; its descriptors are closed", {
           cause: error,
         });
-      } finally {
-        running--;
       }
     },
   };

@@ -7,9 +7,10 @@
 
 import { pathToFileURL } from "node:url";
 import { Agent } from "../../ffi/agent.ts";
-import { peerOf, sendNow } from "../../ffi/keeper.ts";
+import { closeDescriptor, duplicate, peerOf, sendNow } from "../../ffi/keeper.ts";
 import { variable } from "../../ffi/library.ts";
 import { ContainerView } from "../../lib/sidecar/container.ts";
+import { encodeNames } from "../../lib/sidecar/names.ts";
 import { type FetchApp, serve } from "../../lib/sidecar/server.ts";
 import { syscallService } from "../../lib/sidecar/service.ts";
 import { throttled } from "../../lib/sidecar/throttle.ts";
@@ -43,6 +44,12 @@ async function main(): Promise<void> {
   const owner = Deno.statSync(`${directory}/sidecar.sock`).uid;
   const container = new ContainerView(board, () => Deno.readTextFile(`${directory}/${policyFileName}`));
   const service = syscallService(board.architecture);
+  let names: Uint8Array | undefined;
+  const startAgent = async (fd: number): Promise<Agent> => {
+    const agent = await Agent.start(directory, fd);
+    agent.teach(names ??= encodeNames(board.architecture));
+    return agent;
+  };
 
   const loadApp = async (): Promise<FetchApp> => {
     const [{ createApp }, { EventLog }] = await Promise.all([
@@ -54,9 +61,10 @@ async function main(): Promise<void> {
   };
   await using server = await serve({ fd: 0 }, {
     service,
-    startAgent: (fd) => Agent.start(directory, fd),
+    startAgent,
     mayChange: (fd) => [0, owner].includes(peerOf(fd).uid),
     send: sendNow,
+    descriptors: { duplicate, close: closeDescriptor },
     loadApp,
     log,
   });

@@ -121,7 +121,7 @@ static void forbidden_call(const struct attack *attack) {
 /* --- descriptors and integers ------------------------------------------------------------------------------------------------ */
 
 static const char *const numbers[] = {
-        "3", "4", "5", "10", "63", "1023", "1024", "1025", "1026", "4294968320", "-4294966272", "65536", "-1", "-100", "-101", "2147483647",
+        "3", "4", "5", "10", "63", "1023", "1024", "1025", "1026", "1027", "1028", "4294968320", "-4294966272", "65536", "-1", "-100", "-101", "2147483647",
         "2147483648", "4294967295", "9007199254740991", "\"0x400\"", "\"18446744073709551615\"", 
         "\"9223372036854775807\"", "\"4294968320\"",
 };
@@ -155,6 +155,9 @@ static void foreign_descriptor(const struct attack *attack) {
 /* --- JSON ----------------------------------------------------------------------------------------------------------------------- */
 
 #define MAKE "{\"call\":\"mkdir\",\"args\":[\"$MARKER\",511]}"
+
+#define TIMES4(text) text text text text
+#define LONG TIMES4(TIMES4(TIMES4(TIMES4("aaaaaaaaaaaaaaaa"))))
 
 /* Each would make a directory if it were taken for what it is not. $MARKER stands for its path. */
 static const struct {
@@ -191,6 +194,24 @@ static const struct {
         { "a call that is a number", "{\"calls\":[{\"call\":83,\"args\":[\"$MARKER\",511]}]}" },
         { "a structure of another size", "{\"calls\":[{\"call\":\"utimensat\",\"args\":[-100,\"$MARKER\",{\"words\":[1]},0]}," MAKE "]}" },
         { "more bytes than are given", "{\"calls\":[{\"call\":\"write\",\"args\":[1,\"x\",4096]}," MAKE "]}" },
+        { "half a surrogate pair", "{\"calls\":[{\"call\":\"mkdir\",\"args\":[\"$MARKER\\ud83d\",511]}," MAKE "]}" },
+        { "a surrogate pair the wrong way round", "{\"calls\":[{\"call\":\"mkdir\",\"args\":[\"$MARKER\\ude00\\ud83d\",511]}," MAKE "]}" },
+        { "half an escape", "{\"calls\":[{\"call\":\"mkdir\",\"args\":[\"$MARKER\\u12\",511]}," MAKE "]}" },
+        { "an escape that is none", "{\"calls\":[{\"call\":\"mkdir\",\"args\":[\"$MARKER\\x41\",511]}," MAKE "]}" },
+        { "a slash that is too long", "{\"calls\":[{\"call\":\"mkdir\",\"args\":[\"$MARKER\xc0\xaf\",511]}," MAKE "]}" },
+        { "a letter beyond the last", "{\"calls\":[{\"call\":\"mkdir\",\"args\":[\"$MARKER\xf4\x90\x80\x80\",511]}," MAKE "]}" },
+        { "a string without end", "{\"calls\":[" MAKE ",{\"call\":\"mkdir\",\"args\":[\"" },
+        { "a line feed in a string", "{\"calls\":[{\"call\":\"mkdir\",\"args\":[\"$MARKER\n\",511]}," MAKE "]}" },
+        { "a number that begins with 0", "{\"calls\":[{\"call\":\"mkdir\",\"args\":[\"$MARKER\",0511]}]}" },
+        { "a number of 17 digits", "{\"calls\":[{\"call\":\"mkdir\",\"args\":[\"$MARKER\",99999999999999999]}]}" },
+        { "a comma before the end", "{\"calls\":[" MAKE ",]}" },
+        { "no comma", "{\"calls\":[" MAKE MAKE "]}" },
+        { "seven arguments", "{\"calls\":[{\"call\":\"mkdir\",\"args\":[\"$MARKER\",1,2,3,4,5,6]}]}" },
+        { "a word that is none", "{\"calls\":[" MAKE "],\"stopOnError\":truely}" },
+        { "a name of 4096 letters", "{\"calls\":[" MAKE ",{\"call\":\"getpid\",\"as\":\"" LONG "\"}]}" },
+        { "a call of 4096 letters", "{\"calls\":[" MAKE ",{\"call\":\"" LONG "\"}]}" },
+        { "a constant of 4096 letters", "{\"calls\":[{\"call\":\"mkdir\",\"args\":[\"$MARKER\",\"" LONG "\"]}]}" },
+        { "a word of 4096 letters", "{\"calls\":[" MAKE "],\"" LONG "\":1}" },
         { "fewer than no bytes", "{\"calls\":[{\"call\":\"write\",\"args\":[1,\"x\",-1]}," MAKE "]}" },
 };
 
@@ -226,7 +247,7 @@ static void check_marker(int status) {
 }
 
 static void odd_json(const struct attack *attack) {
-        char body[4096];
+        static char body[16384];
         int status;
 
         if (!is_forwarded())
@@ -322,6 +343,17 @@ static const struct {
         { "a request in a body", "POST /v1/nothing HTTP/1.1\r\nHost: x\r\nContent-Length: $HIDDENSIZE\r\n\r\n" HIDDEN },
         { "a request in a body of calls", LINE "Content-Length: $HIDDENSIZE\r\n\r\n" HIDDEN },
         { "a request in the name of a path", "GET /v1/calls/%0d%0a%0d%0aPOST%20/v1/syscalls HTTP/1.1\r\nHost: x\r\nContent-Length: $SIZE\r\n\r\n$BODY" },
+        { "a NUL in a harmless header", LINE "Accept: a$NUL\r\nContent-Length: $SIZE\r\n\r\n$BODY" },
+        { "a NUL in a name", LINE "Content-Length$NUL: $SIZE\r\n\r\n$BODY" },
+        { "a NUL in a length", LINE "Content-Length: $SIZE$NUL\r\n\r\n$BODY" },
+        { "a header of 4096 letters", LINE "Accept: " LONG "\r\nX: $NUL\r\nContent-Length: $SIZE\r\n\r\n$BODY" },
+        { "a header without end", LINE "Accept: " LONG LONG LONG LONG LONG LONG "$BODY" },
+        { "a name of 4096 letters", LINE LONG ": x\r\nContent-Length: $SIZE\r\nContent-Length: 1\r\n\r\n$BODY" },
+        { "a host of 4096 letters", "POST /v1/syscalls HTTP/1.1\r\nHost: " LONG "\r\nContent-Length: -$SIZE\r\n\r\n$BODY" },
+        { "an end in the first line", "POST /v1/syscalls HTTP/1.1\r\n\r\n$BODY" },
+        { "another length behind the end", LINE "\r\nContent-Length: $SIZE\r\n\r\n$BODY" },
+        { "a length of 8 digits", LINE "Content-Length: 9999999$SIZE\r\n\r\n$BODY" },
+        { "a length of one more digit", LINE "Content-Length: $SIZE.0\r\n\r\n$BODY" },
         { "a body that ends too early", LINE "Content-Length: 99999\r\n\r\n$BODY" },
         { "a body that is one too short", LINE "Content-Length: 1$SIZE\r\n\r\n$BODY" },
 };
@@ -357,7 +389,7 @@ static size_t expand(const char *from, char *ret_bytes) {
 }
 
 static void odd_http(const struct attack *attack) {
-        static char bytes[16384];
+        static char bytes[65536];
         int status;
 
         if (!is_forwarded())
@@ -368,6 +400,38 @@ static void odd_http(const struct attack *attack) {
         if (status >= 500 && status != 501 && status != 505)
                 gained("the service failed: %d %.200s", status, words());
         check_marker(status);
+}
+
+/* The same behind a request that is as it should be: by then the agent reads the connection, and knows a head. */
+static void odd_http_behind(const struct attack *attack) {
+        static const char first[] = "POST /v1/syscalls HTTP/1.1\r\nHost: x\r\nContent-Length: 29\r\n\r\n{\"calls\":[{\"call\":\"getpid\"}]}";
+        /* For the first answer, which has to come, and for the second, which need not. */
+        static const struct timeval patience[2] = { { SOON_MS / 1000, 0 }, { 0, 150000 } };
+        static char bytes[65536];
+        size_t size, used = 0;
+        ssize_t n = 0;
+        int fd;
+
+        if (!is_forwarded())
+                return;
+        set_marker();
+        fd = (int) MUST(connect_to(in_state("sidecar.sock", false), SOCK_STREAM));
+        size = (size_t) (stpcpy(bytes, first) - bytes);
+        for (int i = 0; i < 2; i++) {
+                setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience[i], sizeof(patience[i]));
+                for (size_t sent = 0; sent < size && n >= 0; sent += (size_t) n)
+                        n = send(fd, bytes + sent, size - sent, MSG_NOSIGNAL);
+                /* Of the second answer all that comes. */
+                for (used = 0, n = 1; n > 0 && used < sizeof(answer) - 1 && (i || !used || !is_whole(used)); used += n > 0 ? (size_t) n : 0) {
+                        n = recv(fd, answer + used, sizeof(answer) - 1 - used, 0);
+                        answer[n > 0 ? used + (size_t) n : used] = 0;
+                }
+                if (i == 0 && !strstr(answer, "\"value\":"))
+                        gained("the service does not answer: %.200s", answer);
+                size = expand(raws[attack->which].bytes, bytes);
+        }
+        close(fd);
+        check_marker(0);
 }
 
 /* Who asks is known by the socket, whatever the request says. */
@@ -454,7 +518,7 @@ static const char *const larges[] = {
         "answers of 56 MiB", "999 open files", "reads of 2^54 bytes", "directories of 2^32 bytes",
 };
 
-enum { LARGES = sizeof(larges) / sizeof(*larges), CLAIMS = 8, POLICIES = 14, ALL = CALLS + NUMBERS + TEXTS + LARGES + RAWS + CLAIMS + POLICIES + 3 };
+enum { LARGES = sizeof(larges) / sizeof(*larges), CLAIMS = 8, POLICIES = 14, ALL = CALLS + NUMBERS + TEXTS + LARGES + 2 * RAWS + CLAIMS + POLICIES + 3 };
 
 static struct attack attacks[ALL];
 static char titles[ALL][96];
@@ -484,6 +548,8 @@ __attribute__((constructor)) static void list(void) {
                 add(large, i, "size", larges[i]);
         for (int i = 0; i < RAWS; i++)
                 add(odd_http, i, "HTTP", raws[i].name);
+        for (int i = 0; i < RAWS; i++)
+                add(odd_http_behind, i, "HTTP behind another", raws[i].name);
         for (int i = 0; i < CLAIMS + POLICIES; i++) {
                 snprintf(number, sizeof(number), "%d", i < CLAIMS ? i : i - CLAIMS);
                 add(i < CLAIMS ? claimed_identity : odd_policy, i < CLAIMS ? i : i - CLAIMS, i < CLAIMS ? "a claim" : "a policy", number);

@@ -163,7 +163,8 @@ static void by_http(const struct attack *attack) {
 
 static const char *const parts[] = {
         "/proc/self/mem", "/proc/self/environ", "/proc/self/maps", "/proc/self/auxv", "/proc/self/syscall", "/proc/self/stack",
-        "/proc/self/pagemap", "/proc/self/fd/1024", "/proc/self/fd/1025", "/proc/self/fd/1026", "/dev/fd/1025", "/proc/thread-self/fd/1025",
+        "/proc/self/pagemap", "/proc/self/fd/1024", "/proc/self/fd/1025", "/proc/self/fd/1026",
+        "/proc/self/fd/1027", "/proc/self/fd/1028", "/dev/fd/1025", "/dev/fd/1027", "/proc/thread-self/fd/1025",
         "/proc/self/task/../fd/1025", "/proc/self/io", "/proc/self/personality", "/proc/self/root/proc/self/mem", "/proc/self/cwd/../../proc/self/mem",
 };
 

@@ -441,7 +441,8 @@ keeperTest("controlKeeper() says that there is no keeper, and what a keeper refu
   await assert.rejects(controlKeeper(keeper.directory, "listen", 0), { code: "EINVAL" });
   Deno.kill(keeper.process.pid, "SIGKILL");
   await until("it dies", () => keeperOf(keeper.directory) === null);
-  await assert.rejects(controlKeeper(keeper.directory, "stay"), { code: "ECONNREFUSED" });
+  // Its socket may live a moment longer than it does.
+  await assert.rejects(controlKeeper(keeper.directory, "stay"), /ECONNREFUSED|ECONNRESET/);
 });
 
 keeperTest("the sidecar starts at the first connection, as root without any capability", async () => {

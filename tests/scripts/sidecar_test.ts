@@ -540,8 +540,9 @@ sidecarTest("handlers come back by themselves when their sidecar is killed; the 
   assert.equal(isRunning(killed), false);
 });
 
-sidecarTest("an agent that is killed ends its connection with 500, and the next one works", async () => {
+sidecarTest("an agent that is killed ends its connection, with 500 where the sidecar answers, and the next one works", async () => {
   await using sidecar = await RealSidecar.start({ user: { uid: 0, gid: 0 } });
+  const gone = /closed the connection|reset|[Bb]roken pipe/;
   for (const headers of [{}, { "x-other": "not plain" }] as Record<string, string>[]) {
     using http = new HttpConnection(await Deno.connect({ transport: "unix", path: sidecar.socket }));
     const post = async (call: string) => {
@@ -550,10 +551,12 @@ sidecarTest("an agent that is killed ends its connection with 500, and the next 
     };
     const { body: { results: [{ value: pid }] } } = await post("getpid");
     Deno.kill(pid, "SIGKILL");
-    const { status, connection, body } = await post("getuid");
-    assert.deepEqual([status, connection], [500, "close"]);
-    assert.match(body.detail, /^Cannot execute the calls: their agent ended \(EPIPE\)/);
-    await assert.rejects(post("getuid"), /closed the connection|reset|[Bb]roken pipe/);
+    if ("x-other" in headers) {
+      const { status, connection, body } = await post("getuid");
+      assert.deepEqual([status, connection], [500, "close"]);
+      assert.match(body.detail, /^Cannot execute the calls: their agent ended \(EPIPE\)/);
+    }
+    await assert.rejects(post("getuid"), gone);
   }
   using it = await client(sidecar);
   assert.equal((await it.call("getuid")).value, 0);

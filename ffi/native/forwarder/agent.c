@@ -1,7 +1,9 @@
-/* The agent: executes calls of one peer, with the rights of that peer and nothing else of ours. */
+/* The agent: executes calls of one peer, with the rights of that peer and nothing else of ours; those that the sidecar asks
+ * for, and those of plain requests that it reads on the peer's connection itself (agent_attend.c). */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/magic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,7 +20,7 @@ static const uint16_t own_calls[] = {
         SYS_getpid, SYS_gettid, SYS_getppid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid,
 };
 
-static int receive(int fd, uint8_t *ret_data, size_t size) {
+int agent_receive(int fd, uint8_t *ret_data, size_t size) {
         while (size > 0) {
                 ssize_t n = recv(fd, ret_data, size, 0);
 
@@ -32,7 +34,7 @@ static int receive(int fd, uint8_t *ret_data, size_t size) {
         return 0;
 }
 
-static int send_all(int fd, const uint8_t *data, size_t size) {
+int agent_send(int fd, const uint8_t *data, size_t size) {
         while (size > 0) {
                 ssize_t n = send(fd, data, size, MSG_NOSIGNAL);
 
@@ -46,16 +48,16 @@ static int send_all(int fd, const uint8_t *data, size_t size) {
         return 0;
 }
 
-static int is_own_call(uint32_t number) {
+static bool is_own_call(uint32_t number) {
         for (size_t i = 0; i < sizeof(own_calls) / sizeof(*own_calls); i++)
                 if (own_calls[i] == number)
-                        return 1;
-        return 0;
+                        return true;
+        return false;
 }
 
-static int may_execute(const struct nodeos_row *row, uint32_t number) {
+bool agent_may_execute(const struct nodeos_row *row, uint32_t number) {
         if (row->flags & (NODEOS_ROW_NAMESPACE | NODEOS_ROW_IDENTITY) || memchr(row->kinds, NODEOS_ARGUMENT_POINTER, sizeof(row->kinds)))
-                return 0;
+                return false;
         return row->flags & NODEOS_ROW_FORWARDABLE || is_own_call(number);
 }
 
@@ -80,10 +82,14 @@ static int is_about_us(int fd) {
         return 1;
 }
 
-/* Executes the call of a frame, unless something speaks against it. Fills in the outcome for the counters, 0: no call. */
+const struct nodeos_row *agent_row(const struct nodeos_board *board, uint32_t call) {
+        return (const struct nodeos_row *) ((const uint8_t *) board + NODEOS_BOARD_ROWS_AT) + call;
+}
+
+/* Fills in the outcome, 0: no call. */
 static int64_t execute(const struct nodeos_board *board, const struct nodeos_call_frame *frame, struct request *request,
                        uint32_t *ret_outcome) {
-        const uint8_t *base = (const uint8_t *) board;
+        const uint32_t *policies = (const uint32_t *) ((const uint8_t *) board + NODEOS_BOARD_POLICY_AT);
         const uint64_t *a = request->arguments;
         uint32_t policy;
         int64_t result;
@@ -92,15 +98,15 @@ static int64_t execute(const struct nodeos_board *board, const struct nodeos_cal
         *ret_outcome = 0;
         if (frame->call >= NODEOS_BOARD_CALLS)
                 return -ENOSYS;
-        memcpy(&request->row, base + NODEOS_BOARD_ROWS_AT + frame->call * sizeof(request->row), sizeof(request->row));
-        policy = __atomic_load_n((const uint32_t *) (base + NODEOS_BOARD_POLICY_AT) + frame->call, __ATOMIC_RELAXED);
+        request->row = *agent_row(board, frame->call);
+        policy = __atomic_load_n(policies + frame->call, __ATOMIC_RELAXED);
         if ((policy & 0xffff) == NODEOS_ACTION_DENY) {
                 *ret_outcome = TALLY_DENIED;
                 return -(int64_t) (policy >> 16);
         }
         /* A handler speaks to the forwarder only. */
         *ret_outcome = TALLY_RETURNED;
-        if ((policy & 0xffff) == NODEOS_ACTION_HANDLE || !may_execute(&request->row, frame->call))
+        if ((policy & 0xffff) == NODEOS_ACTION_HANDLE || !agent_may_execute(&request->row, frame->call))
                 return -ENOSYS;
         result = request_prepare(request, frame);
         if (result < 0)
@@ -119,26 +125,54 @@ static int64_t execute(const struct nodeos_board *board, const struct nodeos_cal
         return result;
 }
 
+int64_t agent_execute(const struct nodeos_board *board, const struct nodeos_call_frame *frame, struct request *ret_request,
+                      struct tally *ret_tally) {
+        int64_t start_ns = keeper_now_ns(), value;
+
+        *ret_tally = (struct tally){ .call = frame->call };
+        value = execute(board, frame, ret_request, &ret_tally->outcome);
+        ret_tally->ns = (uint64_t) (keeper_now_ns() - start_ns);
+        return value;
+}
+
+/* Executes the call of a frame, and answers. */
+static bool call(const struct nodeos_board *board, const struct nodeos_call_frame *frame) {
+        struct request request;
+        struct tally tally;
+        int64_t value = agent_execute(board, frame, &request, &tally);
+
+        if (agent_send(AGENT_SOCKET, agent_room.answer, request_answer(&request, frame, value)) < 0)
+                return false;
+        /* The counters may miss one when their reader is slow; the peer does not wait for it. */
+        if (tally.outcome)
+                (void) !write(AGENT_TALLY, &tally, sizeof(tally));
+        return true;
+}
+
+/* Does what a frame says. False when nothing comes after it. */
+static bool take(const struct nodeos_board *board, const struct nodeos_call_frame *frame) {
+        switch (frame->call) {
+        case AGENT_NAMES:
+                return agent_names_take(agent_room.frame + sizeof(*frame), frame->size - sizeof(*frame)) == 0;
+        case AGENT_ATTEND:
+                return agent_attend(board, frame);
+        default:
+                return call(board, frame);
+        }
+}
+
 _Noreturn void agent_run(const struct nodeos_board *board, int socket, const struct identity *identity, int32_t pid) {
         const struct nodeos_call_frame *frame = (const struct nodeos_call_frame *) agent_room.frame;
         int32_t error = agent_become(identity, pid);
 
-        if (send_all(socket, (const uint8_t *) &error, sizeof(error)) < 0 || error < 0)
+        if (error == 0)
+                error = agent_confine(board);
+        if (agent_send(socket, (const uint8_t *) &error, sizeof(error)) < 0 || error < 0)
                 _exit(1);
         /* A frame of no possible size: nobody knows where the next one begins. */
-        while (receive(socket, agent_room.frame, sizeof(*frame)) == 0 && frame->size >= sizeof(*frame) && frame->size <= NODEOS_FRAME_MAX &&
-               receive(socket, agent_room.frame + sizeof(*frame), frame->size - sizeof(*frame)) == 0) {
-                int64_t start_ns = keeper_now_ns(), value;
-                struct tally tally = { .call = frame->call };
-                struct request request;
-
-                value = execute(board, frame, &request, &tally.outcome);
-                tally.ns = (uint64_t) (keeper_now_ns() - start_ns);
-                if (send_all(socket, agent_room.answer, request_answer(&request, frame, value)) < 0)
-                        break;
-                /* The counters may miss one when their reader is slow; the peer does not wait for it. */
-                if (tally.outcome)
-                        (void) !write(AGENT_TALLY, &tally, sizeof(tally));
-        }
+        while (agent_receive(socket, agent_room.frame, sizeof(*frame)) == 0 && frame->size >= sizeof(*frame) &&
+               frame->size <= NODEOS_FRAME_MAX &&
+               agent_receive(socket, agent_room.frame + sizeof(*frame), frame->size - sizeof(*frame)) == 0 && take(board, frame))
+                ;
         _exit(0);
 }

@@ -46,7 +46,7 @@ static int open_directory(int32_t pid) {
         fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
                 return -errno;
-        kept = fcntl(fd, F_DUPFD_CLOEXEC, AGENT_PEER + 1);
+        kept = fcntl(fd, F_DUPFD_CLOEXEC, AGENT_OWN_END);
         close(fd);
         return kept < 0 ? -errno : kept;
 }

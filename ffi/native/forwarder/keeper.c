@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../internal.h"
@@ -17,7 +18,8 @@
 
 enum { TALLY_PAUSE_NS = 20 * 1000 * 1000 };
 
-/* What is polled, in this order; after these clients, agents (two each) and listeners. */
+/* What is polled, in this order; after these clients, agents (three each) and listeners. */
+enum { AGENT_FDS = 3 };
 enum { POLL_CONTROL, POLL_SIGNAL, POLL_OWNER, POLL_CHANNEL, POLL_FORWARDER, POLL_SIDECAR, POLL_SIDECAR_SOCKET, POLL_TALLY, POLL_BOARD, POLL_FIXED };
 
 int keeper_do(struct keeper *keeper, uint32_t client, uint32_t kind, int fd, int32_t *ret_result) {
@@ -38,8 +40,7 @@ int keeper_do(struct keeper *keeper, uint32_t client, uint32_t kind, int fd, int
                 break;
         case NODEOS_CONTROL_PEER:
                 *ret_result = peer_add(keeper, client, fd);
-                close(fd);
-                return *ret_result == 0;
+                break;
         case NODEOS_CONTROL_STAY:
                 keeper->stays = 1;
                 *ret_result = 0;
@@ -86,6 +87,8 @@ static nfds_t watch_all(const struct keeper *keeper, struct pollfd *polled, int6
 
                 watch(next++, agent->pidfd, POLLIN);
                 watch(next++, agent->other_end >= 0 ? agent->other_end : agent->socket, agent->other_end >= 0 ? POLLIN : POLLRDHUP);
+                /* Its hangup is reported unasked; half closed, it still waits for answers. */
+                watch(next++, agent->other_end >= 0 ? -1 : agent->connection, 0);
         }
         /* Calls are the forwarder's: we look for the end of the programs only, which is reported unasked. */
         for (int i = 0; i < keeper->listener_count; i++)
@@ -111,17 +114,19 @@ static int timeout_ms(const struct keeper *keeper, int64_t now_ns) {
 /* What came for listeners, agents and clients, the last first: who is dropped changes places with one that was looked at. */
 static void serve_lists(struct keeper *keeper, const struct pollfd *polled) {
         int clients = keeper->client_count, agents = keeper->agent_count;
-        const struct pollfd *client = polled + POLL_FIXED, *agent = client + clients, *listener = agent + 2 * agents;
+        const struct pollfd *client = polled + POLL_FIXED, *agent = client + clients, *listener = agent + AGENT_FDS * agents;
 
         for (int i = keeper->listener_count - 1; i >= 0; i--)
                 if (listener[i].revents)
                         listener_drop(keeper, i, -ESRCH);
         for (int i = agents - 1; i >= 0; i--) {
-                if (agent[2 * i + 1].revents && keeper->agents[i].other_end >= 0)
+                const struct pollfd *at = agent + AGENT_FDS * i;
+
+                if (at[1].revents && keeper->agents[i].other_end >= 0)
                         peer_ready(keeper, i);
-                else if (agent[2 * i + 1].revents)
+                else if (at[1].revents || at[2].revents)
                         peer_left(keeper, i);
-                if (agent[2 * i].revents)
+                if (at[0].revents)
                         peer_ended(keeper, i);
         }
         for (int i = clients - 1; i >= 0; i--) {
@@ -175,7 +180,7 @@ static int is_needless(const struct keeper *keeper) {
 }
 
 static void serve_until_end(struct keeper *keeper) {
-        static struct pollfd polled[POLL_FIXED + CLIENTS + 2 * AGENTS + LISTENERS];
+        static struct pollfd polled[POLL_FIXED + CLIENTS + AGENT_FDS * AGENTS + LISTENERS];
 
         while (!keeper->is_ending) {
                 int64_t now_ns = keeper_now_ns();
@@ -230,6 +235,8 @@ static int keeper_open(struct keeper *keeper) {
         const struct keeper_options *options = keeper->options;
         sigset_t signals;
 
+        /* The C library looks for the time zone once: agents are not to. */
+        tzset();
         sigemptyset(&signals);
         sigaddset(&signals, SIGTERM);
         sigprocmask(SIG_BLOCK, &signals, NULL);
@@ -237,6 +244,7 @@ static int keeper_open(struct keeper *keeper) {
         keeper->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
         if (keeper->signal_fd < 0 || pipe2(keeper->tally_fds, O_CLOEXEC | O_NONBLOCK) < 0)
                 return -errno;
+        (void) fcntl(keeper->tally_fds[1], F_SETPIPE_SZ, TALLY_ROOM);
         if (options->record) {
                 keeper->record_fd = open(options->record, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
                 if (keeper->record_fd < 0)

@@ -23,7 +23,7 @@ enum {
 enum { CONTROL_FD = 0, BOARD_FD = 1, LOG_FD = 2 };
 
 /* An agent's own descriptors lie above all that it may open for its peer. */
-enum { AGENT_SOCKET = 1024, AGENT_TALLY = 1025, AGENT_PEER = 1026 /* a pidfd */ };
+enum { AGENT_SOCKET = 1024, AGENT_TALLY, AGENT_PEER /* a pidfd */, AGENT_CLIENT /* the peer's connection */, AGENT_OWN_END };
 
 struct keeper_options {
         int32_t owner_pid; /* 0: none */
@@ -67,6 +67,7 @@ struct agent {
         int socket;      /* its end: hangs up when nobody has the other one */
         int other_end;   /* for the client, when the agent is ready; then -1 */
         int peer_pidfd;  /* until then */
+        int connection;  /* the peer's: without anybody at its other end, nobody waits for what the agent does */
         uint32_t client;
 };
 
@@ -162,9 +163,10 @@ int sidecar_confine(void);
 
 /* --- peer.c --- */
 
-/* Starts an agent for the process at the other end of `socket`; the client is answered when it is ready. */
-int32_t peer_add(struct keeper *keeper, uint32_t client, int socket);
-/* The agent said whether it is ready; nobody has its other end any more; it ended. */
+/* Starts an agent for the process at the other end of a connection, which is the keeper's then; the client is answered when
+ * the agent is ready. */
+int32_t peer_add(struct keeper *keeper, uint32_t client, int connection);
+/* The agent said whether it is ready; nobody has its other end any more, or that of its peer's connection; it ended. */
 void peer_ready(struct keeper *keeper, int index);
 void peer_left(struct keeper *keeper, int index);
 void peer_ended(struct keeper *keeper, int index);
@@ -175,6 +177,9 @@ int peer_is(const struct identity *identity, int32_t pid);
 
 /* Adds what agents did to the counters. */
 void tally_read(struct keeper *keeper);
+
+/* Bytes of the pipe, if the kernel gives so many: what agents do in 20 ms. */
+enum { TALLY_ROOM = 1 << 20 };
 
 /* What an agent did, on the pipe to its keeper. */
 struct tally {

@@ -153,10 +153,11 @@ static int identify(const struct keeper *keeper, int socket, int32_t *ret_pid, s
         return -EPERM;
 }
 
-_Noreturn static void agent_main(struct keeper *keeper, int socket, int pidfd, const struct identity *identity, int32_t pid) {
+_Noreturn static void agent_main(struct keeper *keeper, int socket, int pidfd, int connection, const struct identity *identity,
+                                 int32_t pid) {
         int null_fd = open("/dev/null", O_RDWR);
-        int from[] = { null_fd, null_fd, null_fd, socket, keeper->tally_fds[1], pidfd };
-        int to[] = { 0, 1, 2, AGENT_SOCKET, AGENT_TALLY, AGENT_PEER };
+        int from[] = { null_fd, null_fd, null_fd, socket, keeper->tally_fds[1], pidfd, connection };
+        int to[] = { 0, 1, 2, AGENT_SOCKET, AGENT_TALLY, AGENT_PEER, AGENT_CLIENT };
 
         /* Of the board it keeps what it cannot write. */
         if (child_descriptors(from, to, sizeof(to) / sizeof(*to)) < 0 || munmap(keeper->board, NODEOS_BOARD_SIZE) < 0)
@@ -164,14 +165,14 @@ _Noreturn static void agent_main(struct keeper *keeper, int socket, int pidfd, c
         agent_run(keeper->board_view, AGENT_SOCKET, identity, pid);
 }
 
-int32_t peer_add(struct keeper *keeper, uint32_t client, int socket) {
+int32_t peer_add(struct keeper *keeper, uint32_t client, int connection) {
         static struct identity identity;
         int32_t pid;
         int pair[2], peer_pidfd, pidfd, child;
 
         if (keeper->agent_count == AGENTS)
                 return -ENOSPC;
-        peer_pidfd = identify(keeper, socket, &pid, &identity);
+        peer_pidfd = identify(keeper, connection, &pid, &identity);
         if (peer_pidfd < 0)
                 return peer_pidfd;
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
@@ -180,7 +181,7 @@ int32_t peer_add(struct keeper *keeper, uint32_t client, int socket) {
         }
         child = child_fork("nodeos-agent", &pidfd);
         if (child == 0)
-                agent_main(keeper, pair[1], peer_pidfd, &identity, pid);
+                agent_main(keeper, pair[1], peer_pidfd, connection, &identity, pid);
         if (child < 0) {
                 close(peer_pidfd);
                 close(pair[0]);
@@ -188,13 +189,14 @@ int32_t peer_add(struct keeper *keeper, uint32_t client, int socket) {
                 return child;
         }
         keeper->agents[keeper->agent_count++] = (struct agent){
-                .pidfd = pidfd, .socket = pair[1], .other_end = pair[0], .peer_pidfd = peer_pidfd, .client = client
+                .pidfd = pidfd, .socket = pair[1], .other_end = pair[0], .peer_pidfd = peer_pidfd, .connection = connection,
+                .client = client
         };
         return 0;
 }
 
 static void close_ends(struct agent *agent) {
-        int *fds[] = { &agent->socket, &agent->other_end, &agent->peer_pidfd };
+        int *fds[] = { &agent->socket, &agent->other_end, &agent->peer_pidfd, &agent->connection };
 
         for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
                 if (*fds[i] >= 0)

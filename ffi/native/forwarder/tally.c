@@ -16,12 +16,21 @@ static void count(struct nodeos_board *board, const struct tally *tally) {
         __atomic_fetch_add(&counter->buckets[bucket < NODEOS_BOARD_BUCKETS ? bucket : NODEOS_BOARD_BUCKETS - 1], 1, __ATOMIC_RELAXED);
 }
 
-void tally_read(struct keeper *keeper) {
-        struct tally tallies[256];
-        ssize_t n = read(keeper->tally_fds[0], tallies, sizeof(tallies));
+/* An agent is its user's: what it says is looked at first. */
+static int is_fine(const struct tally *tally) {
+        return tally->call < NODEOS_BOARD_CALLS && (tally->outcome & 3) && !(tally->outcome & ~(3U | TALLY_FAILED));
+}
 
-        /* An agent is its user's: what it says is looked at first. */
-        for (ssize_t i = 0; i < n / (ssize_t) sizeof(*tallies); i++)
-                if (tallies[i].call < NODEOS_BOARD_CALLS && (tallies[i].outcome & 3) && !(tallies[i].outcome & ~(3U | TALLY_FAILED)))
-                        count(keeper->board, &tallies[i]);
+void tally_read(struct keeper *keeper) {
+        static struct tally tallies[4096];
+        ssize_t n, left = TALLY_ROOM;
+
+        /* Somebody may write faster than we read: so much, and no more at a time. */
+        do {
+                n = read(keeper->tally_fds[0], tallies, sizeof(tallies));
+                for (ssize_t i = 0; i < n / (ssize_t) sizeof(*tallies); i++)
+                        if (is_fine(&tallies[i]))
+                                count(keeper->board, &tallies[i]);
+                left -= n;
+        } while (n > 0 && left > 0);
 }

@@ -147,6 +147,29 @@ Deno.test("decideMemoryChange() takes nothing that programs use", async () => {
   assert.equal(limit(world, "sim"), `${40 * MiB}`);
 });
 
+Deno.test("a grant that finds memory in pieces leaves nothing behind, neither pages in a pool nor a change under way", async () => {
+  using world = await worldWithUnits();
+  const before = world.state();
+  const change: MemoryChange = { kind: "grant", unit: { bytes: 450 * MiB, node: 3 } };
+  await assert.rejects(world.node().change(decision("sim", change)), /node 3 has room for \d+ of 225/);
+  assert.deepEqual(world.state(), before);
+  await world.node().change(decision("sim", { kind: "resize", id: "node1", bytes: 32 * MiB }));
+});
+
+Deno.test("an object becomes smaller before the limit that counts its pages, and larger after it", async () => {
+  using world = await worldWithUnits();
+  for (const [bytes, first] of [[16 * MiB, "frame"], [24 * MiB, "hugetlb.2MB.rsvd.max"]] as const) {
+    const order: string[] = [];
+    world.kernel.fault = (_, path) => {
+      const name = path.slice(path.lastIndexOf("/") + 1);
+      if (name === "frame" || name === "hugetlb.2MB.rsvd.max") order.push(name);
+      return undefined;
+    };
+    await world.node().change(decision("viz", { kind: "resize", id: "frame", bytes }));
+    assert.equal(order[0], first, `${order}`);
+  }
+});
+
 const steps: readonly MemoryChange[] = [
   { kind: "grant", unit: { bytes: 16 * MiB, node: 3 } },
   { kind: "grant", unit: { bytes: 16 * MiB, node: 0, object: "more" } },

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { errno } from "../../../ffi/errors.ts";
-import { readHolders } from "../../../lib/kernel/holder.ts";
+import { readHolders, readMappers } from "../../../lib/kernel/holder.ts";
 import { kernel } from "../../ffi/host.ts";
 import { MemoryRoot } from "../../machines/memory_root.ts";
 
@@ -23,9 +23,9 @@ Deno.test("readHolders() finds who maps a file and who has it open, and nobody e
     "/proc/sys/kernel/ostype": "Linux",
   });
   assert.deepEqual(readHolders(files, "/x/halo"), [
-    { pid: 3, name: "viewer", maps: false },
-    { pid: 5, name: "", maps: true },
-    { pid: 20, name: "solver", maps: true },
+    { pid: 3, name: "viewer", endBytes: 0 },
+    { pid: 5, name: "", endBytes: 4096 },
+    { pid: 20, name: "solver", endBytes: 4096 },
   ]);
 });
 
@@ -33,6 +33,22 @@ Deno.test("readHolders() finds this process by a file that it has open", () => {
   const path = Deno.makeTempFileSync();
   using _file = Deno.openSync(path);
   Deno.removeSync(path);
-  assert.deepEqual(readHolders(kernel, path).map(({ pid, maps }) => [pid, maps]), [[Deno.pid, false]]);
+  assert.deepEqual(readHolders(kernel, path).map(({ pid, endBytes }) => [pid, endBytes]), [[Deno.pid, 0]]);
   assert.deepEqual(readHolders(kernel, `${path}-none`), []);
+});
+
+Deno.test("readMappers() says how far a file is mapped, and leaves out who has it open only", () => {
+  const path = "/run/nodeos/memory/sim/4KiB-node0/halo";
+  const files = new MemoryRoot({
+    "/proc/12/maps": [
+      `7f0000000000-7f0000002000 rw-s 00003000 00:2a 2          ${path}`,
+      `7f0000010000-7f0000011000 r--s 00000000 00:2a 2          ${path}`,
+      "7f0000020000-7f0000021000 r--p 00000000 00:2a 9          /usr/lib/libc.so.6",
+      "",
+    ].join("\n"),
+    "/proc/12/comm": "solver\n",
+    "/proc/13/maps": `7f0000000000-7f0000002000 rw-s 00000000 00:2a 2     ${path}-other\n`,
+    "/proc/14/fd/3": { link: path },
+  });
+  assert.deepEqual(readMappers(files, path), [{ pid: 12, name: "solver", endBytes: 0x5000 }]);
 });

@@ -1,25 +1,9 @@
 import assert from "node:assert/strict";
 import { Inventory } from "../../../lib/kernel/inventory.ts";
-import { mappersOf, readHugeUsage, readNodeUsage } from "../../../lib/memory/usage.ts";
+import { readHugeUsage, readNodeUsage } from "../../../lib/memory/usage.ts";
 import { captured } from "../../captured.ts";
 import { hybrid, v1, v2 } from "../../small_machines.ts";
 import { MiB } from "./machines.ts";
-
-Deno.test("mappersOf() finds who maps a file, and how far", () => {
-  const path = "/run/nodeos/memory/sim/4KiB-node0/halo";
-  using machine = captured({
-    "/proc/12/maps": [
-      `7f0000000000-7f0000002000 rw-s 00003000 00:2a 2          ${path}`,
-      `7f0000010000-7f0000011000 r--s 00000000 00:2a 2          ${path}`,
-      "7f0000020000-7f0000021000 r--p 00000000 00:2a 9          /usr/lib/libc.so.6",
-      "",
-    ].join("\n"),
-    "/proc/12/comm": "solver\n",
-    "/proc/13/maps": `7f0000000000-7f0000002000 rw-s 00000000 00:2a 2     ${path}-other\n`,
-    "/proc/14/comm": "no maps\n",
-  });
-  assert.deepEqual(mappersOf(machine, path), [{ pid: 12, name: "solver", endBytes: 0x5000 }]);
-});
 
 Deno.test("readHugeUsage() reads what the controller counts, on either version", () => {
   using second = captured({

@@ -9,6 +9,7 @@ function agent(): PeerAgent & { disposed: number } {
   return {
     disposed: 0,
     call: () => Promise.reject(new Error("no calls here")),
+    attend: () => Promise.reject(new Error("no connection here")),
     [Symbol.dispose]() {
       this.disposed++;
     },

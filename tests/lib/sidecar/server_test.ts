@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { peerOf, sendNow } from "../../../ffi/keeper.ts";
+import type { Found } from "../../../ffi/agent.ts";
+import { SysError } from "../../../ffi/errors.ts";
+import { closeDescriptor, duplicate, peerOf, sendNow } from "../../../ffi/keeper.ts";
 import { HttpConnection } from "../../../lib/sidecar/http_connection.ts";
-import { Problem } from "../../../lib/sidecar/problem.ts";
+import type { PeerAgent } from "../../../lib/sidecar/connection.ts";
 import { serve, type ServerParts } from "../../../lib/sidecar/server.ts";
-import type { Connection } from "../../../lib/sidecar/connection.ts";
 
 // The library is opened once, outside any test.
 assert.throws(() => peerOf(-1));
@@ -17,7 +18,9 @@ async function withServer(parts: Partial<ServerParts>, fn: (path: string, logged
   const logged: unknown[] = [];
   try {
     await using _server = await serve({ path }, {
-      service: { architecture: "x86_64", answer: (body) => Promise.resolve({ results: [{ value: decoder.decode(body) }] }) },
+      service: { answer: (body) => Promise.resolve({ results: [{ value: decoder.decode(body) }] }) },
+      send: sendNow,
+      descriptors: { duplicate, close: closeDescriptor },
       startAgent: () => Promise.reject(new Error("no agent")),
       mayChange: () => true,
       loadApp: () => Promise.resolve(answerOf),
@@ -36,6 +39,35 @@ async function answerOf(request: Request): Promise<Response> {
   return new Response(`app ${new URL(request.url).pathname}`);
 }
 
+/** An agent that finds these, one after the other, and then waits for its end. */
+class FakeAgent implements PeerAgent {
+  readonly ended: Promise<void>;
+  readonly #end = Promise.withResolvers<void>();
+
+  constructor(readonly finds: Found[]) {
+    this.ended = this.#end.promise;
+  }
+
+  call(): Promise<never> {
+    return Promise.reject(new Error("no calls here"));
+  }
+
+  async attend(): Promise<Found> {
+    const found = this.finds.shift();
+    if (found !== undefined) return found;
+    await this.ended;
+    throw new SysError("have a call executed", 32);
+  }
+
+  [Symbol.dispose](): void {
+    this.#end.resolve();
+  }
+}
+
+function found(kind: Found["kind"], text: string): Found {
+  return { kind, bytes: new TextEncoder().encode(text) };
+}
+
 async function open(path: string): Promise<HttpConnection> {
   return new HttpConnection(await Deno.connect({ transport: "unix", path }));
 }
@@ -45,47 +77,77 @@ async function ask(http: HttpConnection, method: string, path: string, body?: st
   return { status: head.status, connection: head.headers.get("connection"), text: await http.text(head) };
 }
 
-Deno.test("plain requests for calls and others are answered on one connection, in their order", async () => {
+Deno.test("an agent attends to a connection whose client asks for calls, and leaves it to the app for good", async () => {
+  const agent = new FakeAgent([found("request", "one"), found("other", "GET /given HTTP/1.1\r\nhost: a\r\n\r\n")]);
+  await withServer({ startAgent: () => Promise.resolve(agent) }, async (path) => {
+    using http = await open(path);
+    assert.equal((await ask(http, "POST", "/v1/syscalls", "first")).text, '{"results":[{"value":"one"}]}\n');
+    // The answer to what the agent has read comes without being asked for.
+    const given = await http.request("GET", "/next");
+    assert.equal(await http.text(given), "app /given");
+    assert.equal((await ask(http, "POST", "/v1/syscalls", "two")).text, "app /next");
+  });
+  await agent.ended;
+});
+
+Deno.test("a client that gets no agent, and one that asks for something else, are the app's", async () => {
   await withServer({}, async (path) => {
-    using http = await open(path);
-    assert.equal((await ask(http, "POST", "/v1/syscalls", "one")).text, '{"results":[{"value":"one"}]}\n');
-    assert.equal((await ask(http, "POST", "/v1/syscalls", "grüß")).text, '{"results":[{"value":"grüß"}]}\n');
-    assert.equal((await ask(http, "GET", "/other")).text, "app /other");
-    assert.equal((await ask(http, "POST", "/v1/syscalls", "two")).text, "app /v1/syscalls");
-  });
-});
-
-Deno.test("an answer goes by the quick way as far as that takes it, and by the stream for the rest", async () => {
-  for (const bytesMax of [0, 1, 50, 1000]) {
-    const sent: number[] = [];
-    const send: ServerParts["send"] = (fd, room, bytes) => {
-      sent.push(bytes);
-      return bytesMax === 0 ? 0 : sendNow(fd, room, Math.min(bytes, bytesMax));
-    };
-    await withServer({ send }, async (path) => {
+    for (const first of ["POST", "GET"]) {
       using http = await open(path);
-      for (let i = 0; i < 5; i++) assert.equal((await ask(http, "POST", "/v1/syscalls", `${i}`)).text, `{"results":[{"value":"${i}"}]}\n`);
-      assert.equal(sent.length, 5);
-      const large = "a".repeat(100_000);
-      assert.equal((await ask(http, "POST", "/v1/syscalls", large)).text.length, 100_000 + 27);
-      assert.equal(sent.length, 5);
-    });
-  }
+      const body = first === "POST" ? "{}" : undefined;
+      for (let i = 0; i < 3; i++) assert.equal((await ask(http, first, "/v1/syscalls", body)).text, "app /v1/syscalls");
+    }
+  });
 });
 
-Deno.test("a problem of ours is logged and ends the connection; one of the client's does neither", async () => {
-  const faults: unknown[] = [new Problem(403, "Cannot"), new Error("a secret")];
-  const answer = () => Promise.reject(faults.shift());
-  await withServer({ service: { architecture: "x86_64", answer } }, async (path, logged) => {
+Deno.test("a connection whose agent has ended is closed", async () => {
+  const agent = new FakeAgent([]);
+  await withServer({ startAgent: () => Promise.resolve(agent) }, async (path, logged) => {
     using http = await open(path);
-    assert.equal((await ask(http, "POST", "/v1/syscalls", "x")).status, 403);
+    const answer = ask(http, "POST", "/v1/syscalls", "x");
+    agent[Symbol.dispose]();
+    await assert.rejects(answer, /closed the connection|reset/);
     assert.deepEqual(logged, []);
-    const { status, connection, text } = await ask(http, "POST", "/v1/syscalls", "x");
-    assert.deepEqual([status, connection], [500, "close"]);
-    assert.doesNotMatch(text, /secret/);
-    assert.equal((logged[0] as Error).message, "a secret");
-    await assert.rejects(ask(http, "POST", "/v1/syscalls", "x"));
   });
+});
+
+Deno.test("the server's end is that of its agents", async () => {
+  const agent = new FakeAgent([]);
+  const { promise: isStarted, resolve } = Promise.withResolvers<void>();
+  const startAgent = () => {
+    resolve();
+    return Promise.resolve(agent);
+  };
+  let connection: Deno.Conn;
+  await withServer({ startAgent }, async (path) => {
+    connection = await Deno.connect({ transport: "unix", path });
+    await connection.write(new TextEncoder().encode("POST /v1/syscalls HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\nx"));
+    await isStarted;
+  });
+  await agent.ended;
+  connection!.close();
+});
+
+Deno.test("of what a client sends at once nothing is lost when its connection changes hands", async () => {
+  const start = "POST /v1/syscalls HTTP/1.1\r\n";
+  for (const bytes of [100, 65535, 65536, 65537, 150_000]) {
+    let first = 0;
+    const agent = new FakeAgent([]);
+    // What was read is for the agent, and what was not for whoever reads next: here the app.
+    agent.attend = (_rest?: Uint8Array, unread?: Uint8Array) => {
+      first = unread!.length;
+      return Promise.resolve(found("other", `POST /all HTTP/1.1\r\nhost: a\r\ncontent-length: ${bytes - first}\r\n\r\n`));
+    };
+    await withServer({ startAgent: () => Promise.resolve(agent) }, async (path) => {
+      using connection = await Deno.connect({ transport: "unix", path });
+      const all = new TextEncoder().encode(start + "a".repeat(bytes - start.length));
+      for (let sent = 0; sent < all.length;) sent += await connection.write(all.subarray(sent));
+      const answer = new Uint8Array(1000);
+      const count = await connection.read(answer);
+      assert.match(decoder.decode(answer.subarray(0, count!)), /app \/all$/);
+    });
+    assert.ok(first > 0);
+  }
 });
 
 Deno.test("an app that cannot be loaded is logged, and its client does not wait", async () => {
@@ -96,31 +158,15 @@ Deno.test("an app that cannot be loaded is logged, and its client does not wait"
   });
 });
 
-Deno.test("the agent of a connection ends with the connection", async () => {
-  const { promise: ended, resolve } = Promise.withResolvers<void>();
-  const startAgent = () => Promise.resolve({ call: () => Promise.reject(new Error("none")), [Symbol.dispose]: () => resolve() });
-  const answer = async (_body: Uint8Array, connection: Connection) => {
-    await connection.agent();
-    return { results: [] };
-  };
-  await withServer({ startAgent, service: { architecture: "x86_64", answer } }, async (path) => {
-    {
-      using http = await open(path);
-      await ask(http, "POST", "/v1/syscalls", "x");
-    }
-    await ended;
-  });
-});
-
 Deno.test("a connection that is closed before its answer leaves nothing behind", async () => {
-  const { promise, resolve } = Promise.withResolvers<{ results: [] }>();
-  await withServer({ service: { architecture: "x86_64", answer: () => promise } }, async (path, logged) => {
+  const { promise, resolve } = Promise.withResolvers<Response>();
+  await withServer({ loadApp: () => Promise.resolve(() => promise) }, async (path, logged) => {
     const connection = await Deno.connect({ transport: "unix", path });
     await connection.write(new TextEncoder().encode("POST /v1/syscalls HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\nx"));
     await new Promise((resolve) => setTimeout(resolve, 20));
     connection.close();
     await new Promise((resolve) => setTimeout(resolve, 20));
-    resolve({ results: [] });
+    resolve(new Response("late"));
     assert.deepEqual(logged, []);
   });
 });
