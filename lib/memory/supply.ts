@@ -70,10 +70,11 @@ export function readSupply(inventory: Inventory, containers: readonly string[]):
     hardware: groups.find((group) => group.includes(node.id))!,
     bytes: node.memoryBytes,
     availableBytes: node.freeBytes + node.fileBytes,
-    pools: node.hugePages.map(({ pageBytes, totalCount, freeCount }) => {
-      const oursCount = usedBy(inventory, containers, node.id, pageBytes) / pageBytes;
-      return { pageBytes, totalCount, strangersCount: Math.max(0, totalCount - freeCount - oursCount) };
-    }),
+    pools: node.hugePages.map(({ pageBytes, totalCount }) => ({
+      pageBytes,
+      totalCount,
+      strangersCount: countStrangers(inventory, containers, node.id, pageBytes),
+    })),
   }));
   return {
     nodes,
@@ -84,6 +85,19 @@ export function readSupply(inventory: Inventory, containers: readonly string[]):
       : null,
     daxDevices: readDaxDevices(inventory.files),
   };
+}
+
+/**
+ * Pages of a pool that are in use, and not by containers. Programs take and free pages while we look: what containers had
+ * just before or just after counts as theirs.
+ */
+function countStrangers(inventory: Inventory, containers: readonly string[], node: number, pageBytes: number): number {
+  const ours = () => usedBy(inventory, containers, node, pageBytes) / pageBytes;
+  const before = ours();
+  const pool = poolFile(inventory, node, pageBytes);
+  const count = (file: string) => readNumber(inventory.files, pool.replace(/nr_hugepages$/, file)) ?? 0;
+  const usedCount = count("nr_hugepages") - count("free_hugepages");
+  return Math.max(0, usedCount - Math.max(before, ours()));
 }
 
 /** Bytes of huge pages that containers use on a node, as their cgroups count them. */

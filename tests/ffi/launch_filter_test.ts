@@ -501,8 +501,8 @@ Deno.test("nodeos_launch() refuses a filter or a socket that is not inside the r
     assert.deepEqual({ pidfd, listener }, { pidfd: -1, listener: -1 });
     return { step, error };
   };
-  assert.deepEqual(tell({}), { step: 11, error: 2 }, "no keeper");
-  assert.deepEqual(tell({ control: 0 }), { step: 12, error: 2 }, "no program");
+  assert.deepEqual(tell({}), { step: 12, error: 2 }, "no keeper");
+  assert.deepEqual(tell({ control: 0 }), { step: 13, error: 2 }, "no program");
   const outside = [
     { filter: 0 },
     { filter: 1 },

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { controllerSize } from "../../../lib/memory/supply.ts";
+import { Inventory } from "../../../lib/kernel/inventory.ts";
+import { controllerSize, readSupply } from "../../../lib/memory/supply.ts";
+import { captured } from "../../captured.ts";
 import { v1 } from "../../small_machines.ts";
 import { fakeNodes, fourNodes, GiB, MiB, oneNode, supplyOf } from "./machines.ts";
 
@@ -18,6 +20,24 @@ Deno.test("readSupply() tells what each node has, and what strangers use of its 
   ]);
   const counted = { ...fourNodes, "/sys/fs/cgroup/nodeos-sim/hugetlb.2MB.numa_stat": `total=${8 * MiB} N0=0 N1=0 N2=0 N3=${8 * MiB}\n` };
   assert.equal(supplyOf(counted, ["sim"]).nodes[3].pools[0].strangersCount, 2);
+});
+
+Deno.test("readSupply() takes nobody for a stranger who frees pages just then", () => {
+  using machine = captured({ ...fourNodes, "/sys/fs/cgroup/nodeos-sim/hugetlb.2MB.numa_stat": "" });
+  let looks = 0;
+  const inventory = new Inventory({
+    base: machine.base,
+    read: (path) => machine.read(path),
+    // It had six pages, and frees two of them before we look a second time.
+    tryRead: (path) =>
+      path.endsWith("2MB.numa_stat") ? `total=0 N0=0 N1=0 N2=0 N3=${(looks++ < 7 ? 6 : 4) * 2 * MiB}\n` : machine.tryRead(path),
+    list: (path) => machine.list(path),
+    link: (path) => machine.link(path),
+    exists: (path) => machine.exists(path),
+  });
+  const { nodes } = readSupply(inventory, ["sim"]);
+  // Once before and once after, for each of four nodes: the last look is at node 3.
+  assert.deepEqual([looks, nodes[3].pools[0].strangersCount], [8, 0]);
 });
 
 Deno.test("readSupply() tells nodes of the same hardware, and one node alone", () => {
