@@ -1,12 +1,12 @@
 import { NoSuchObjectError } from "../../lib/errors.ts";
 import { Inventory } from "../../lib/kernel/inventory.ts";
 import { listNumbered } from "../../lib/kernel/value.ts";
-import { audit } from "../../lib/memory/audit.ts";
-import { type AuditScene, type Finding, questions } from "../../lib/memory/finding.ts";
+import { audit } from "../../lib/memory/audit/audit.ts";
+import { type AuditScene, type Finding, questions } from "../../lib/memory/audit/finding.ts";
 import { readCensus } from "../../lib/memory/census.ts";
 import { readHugeCounts, readMemoryCount } from "../../lib/memory/counts.ts";
-import { type Evidence, gatherEvidence } from "../../lib/memory/evidence.ts";
-import { runningFrames } from "../../lib/memory/running_frames.ts";
+import { type Evidence, gatherEvidence } from "../../lib/memory/audit/evidence.ts";
+import { runningFrames } from "../../lib/memory/audit/running_frames.ts";
 import { readSupply } from "../../lib/memory/supply.ts";
 import { readNodeFrames } from "../../lib/memory/zones.ts";
 import { specsOf } from "../../lib/container/resolve.ts";

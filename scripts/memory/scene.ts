@@ -3,7 +3,7 @@ import { processesOf } from "../../lib/container/processes.ts";
 import type { ContainerSpec } from "../../lib/container/spec.ts";
 import { cgroupDirectory, hierarchyOf } from "../../lib/kernel/cgroup.ts";
 import type { Inventory } from "../../lib/kernel/inventory.ts";
-import type { AuditedContainer } from "../../lib/memory/evidence.ts";
+import type { AuditedContainer } from "../../lib/memory/audit/evidence.ts";
 import type { Ledger } from "../../lib/plan/ledger.ts";
 
 /** Containers with their processes, and the cgroup that their memory is charged to. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { countOwners, type FrameFacts, type FrameMap, mapFrames } from "../../../lib/memory/frame_map.ts";
+import { countOwners, type FrameFacts, type FrameMap, mapFrames } from "../../../../lib/memory/audit/frame_map.ts";
 
 const bit = { buddy: 1n << 10n, anonymous: 1n << 12n, huge: 1n << 17n, head: 1n << 15n, tail: 1n << 16n, nopage: 1n << 20n };
 

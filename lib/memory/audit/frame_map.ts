@@ -1,4 +1,4 @@
-import { countFrames, type FrameRun, partsIn } from "./frame_runs.ts";
+import { countFrames, type FrameRun, partsIn } from "../frame_runs.ts";
 
 /** What the kernel says of page frames, in their order. */
 export interface FrameFacts {

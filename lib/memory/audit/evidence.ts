@@ -1,6 +1,6 @@
-import { commonRuns, countFrames, type FrameRun, mergeRuns, otherRuns, partsIn } from "./frame_runs.ts";
-import { objectPath } from "./objects.ts";
-import type { OwnMemory, Unit } from "./unit.ts";
+import { commonRuns, countFrames, type FrameRun, mergeRuns, otherRuns, partsIn } from "../frame_runs.ts";
+import { objectPath } from "../objects.ts";
+import type { OwnMemory, Unit } from "../unit.ts";
 
 /** Page frames of one process, by what they are. */
 export interface ProcessRun extends FrameRun {

@@ -1,7 +1,7 @@
 import type { Evidence, UnitEvidence } from "./evidence.ts";
 import { type AuditScene, type Finding, frames } from "./finding.ts";
-import { commonRuns, countFrames, formatRuns, mergeRuns, otherRuns } from "./frame_runs.ts";
-import { formatSize, type Unit } from "./unit.ts";
+import { commonRuns, countFrames, formatRuns, mergeRuns, otherRuns } from "../frame_runs.ts";
+import { formatSize, type Unit } from "../unit.ts";
 
 /** Objects are populated when they are granted; memory of programs comes when they touch it. */
 export function askWhole(evidence: UnitEvidence, { basePageBytes }: AuditScene): Finding[] {

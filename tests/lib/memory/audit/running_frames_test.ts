@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { cgroupInode, pageBytes } from "../../../ffi/frames.ts";
-import { hierarchyOf, readCgroupLayout } from "../../../lib/kernel/cgroup.ts";
-import { countFrames, mergeRuns } from "../../../lib/memory/frame_runs.ts";
-import { runningFrames } from "../../../lib/memory/running_frames.ts";
-import { readNodeFrames } from "../../../lib/memory/zones.ts";
-import { live } from "../../machines/live.ts";
+import { cgroupInode, pageBytes } from "../../../../ffi/frames.ts";
+import { hierarchyOf, readCgroupLayout } from "../../../../lib/kernel/cgroup.ts";
+import { countFrames, mergeRuns } from "../../../../lib/memory/frame_runs.ts";
+import { runningFrames } from "../../../../lib/memory/audit/running_frames.ts";
+import { readNodeFrames } from "../../../../lib/memory/zones.ts";
+import { live } from "../../../machines/live.ts";
 
 const reader = runningFrames(live);
 const cannot = Deno.uid() !== 0 ? "needs root" : live.exists("/proc/kpagecgroup") ? null : "needs /proc/kpagecgroup";

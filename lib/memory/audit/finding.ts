@@ -1,7 +1,7 @@
-import type { NodeCensus } from "./census.ts";
-import type { HugeCount, MemoryCount } from "./counts.ts";
+import type { NodeCensus } from "../census.ts";
+import type { HugeCount, MemoryCount } from "../counts.ts";
 import type { AuditedContainer } from "./evidence.ts";
-import { countFrames, type FrameRun } from "./frame_runs.ts";
+import { countFrames, type FrameRun } from "../frame_runs.ts";
 
 /** What is asked of a unit. */
 export const questions = {

@@ -1,4 +1,4 @@
-import { limitBytesOf } from "./unit.ts";
+import { limitBytesOf } from "../unit.ts";
 import { askHuge, askLimit, askPools, askShared } from "./count_questions.ts";
 import type { Evidence } from "./evidence.ts";
 import type { AuditScene, Finding } from "./finding.ts";

@@ -1,11 +1,11 @@
-import { errno, SysError } from "../../ffi/errors.ts";
-import { fileFrames, frameCounts, frameFlags, frameOwners, pageBytes, processFrames } from "../../ffi/frames.ts";
-import type { KernelFiles } from "../../ffi/kernel_root.ts";
-import { readText } from "../kernel/value.ts";
-import { RefusedError } from "../errors.ts";
+import { errno, SysError } from "../../../ffi/errors.ts";
+import { fileFrames, frameCounts, frameFlags, frameOwners, pageBytes, processFrames } from "../../../ffi/frames.ts";
+import type { KernelFiles } from "../../../ffi/kernel_root.ts";
+import { readText } from "../../kernel/value.ts";
+import { RefusedError } from "../../errors.ts";
 import type { FrameReader } from "./evidence.ts";
 import { countOwners, type FrameFacts } from "./frame_map.ts";
-import type { FrameRun } from "./frame_runs.ts";
+import type { FrameRun } from "../frame_runs.ts";
 
 /** Page frames of the running machine, for root. */
 export function runningFrames(files: KernelFiles): FrameReader & FrameFacts {

@@ -1,7 +1,7 @@
 import type { UnitEvidence } from "./evidence.ts";
 import type { AuditScene, Finding } from "./finding.ts";
-import { countFrames, mergeRuns } from "./frame_runs.ts";
-import { bytesOf, formatSize, type Unit } from "./unit.ts";
+import { countFrames, mergeRuns } from "../frame_runs.ts";
+import { bytesOf, formatSize, type Unit } from "../unit.ts";
 
 /** The hugetlb controller's counts are those of the frames, and its limits those of the units. */
 export function askHuge(

@@ -1,7 +1,7 @@
 import type { Evidence, NodeEvidence } from "./evidence.ts";
 import { type AuditScene, type Finding, frames } from "./finding.ts";
-import { commonRuns, countFrames, formatRuns } from "./frame_runs.ts";
-import { formatSize } from "./unit.ts";
+import { commonRuns, countFrames, formatRuns } from "../frame_runs.ts";
+import { formatSize } from "../unit.ts";
 
 /** A whole node: nobody else's programs have memory there, and those of its owner have none elsewhere. */
 export function askNode(node: NodeEvidence, evidence: Evidence, scene: AuditScene): Finding[] {

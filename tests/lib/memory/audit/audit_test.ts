@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { audit } from "../../../lib/memory/audit.ts";
-import type { AuditScene, Finding, KernelCounts } from "../../../lib/memory/finding.ts";
-import type { PoolCensus } from "../../../lib/memory/census.ts";
-import { type AuditedContainer, type FrameReader, gatherEvidence, type ProcessRun } from "../../../lib/memory/evidence.ts";
-import { type FrameRun, mergeRuns } from "../../../lib/memory/frame_runs.ts";
-import type { Unit } from "../../../lib/memory/unit.ts";
-import { MiB } from "./machines.ts";
+import { audit } from "../../../../lib/memory/audit/audit.ts";
+import type { AuditScene, Finding, KernelCounts } from "../../../../lib/memory/audit/finding.ts";
+import type { PoolCensus } from "../../../../lib/memory/census.ts";
+import { type AuditedContainer, type FrameReader, gatherEvidence, type ProcessRun } from "../../../../lib/memory/audit/evidence.ts";
+import { type FrameRun, mergeRuns } from "../../../../lib/memory/frame_runs.ts";
+import type { Unit } from "../../../../lib/memory/unit.ts";
+import { MiB } from "../machines.ts";
 
 /** Two nodes of 1 GiB: frames 0 to 262143, and as many behind them. */
 const nodeFrames = new Map([[0, [{ frame: 0, count: 262144 }]], [1, [{ frame: 262144, count: 262144 }]]]);
