@@ -23,9 +23,19 @@ const benches: Readonly<Record<string, () => Group[] | Promise<Group[]>>> = {
 };
 
 const { values, positionals } = parseArgs({
-  options: { json: { type: "boolean", default: false }, out: { type: "string" } },
+  options: { json: { type: "boolean", default: false }, out: { type: "string" }, help: { type: "boolean", short: "h", default: false } },
   allowPositionals: true,
 });
+if (values.help) {
+  console.log(`usage: deno task bench [options] [${Object.keys(benches).join("|")}...]
+
+Benchmarks beside their rivals, in the same run; all of them when none is named. Keep the machine quiet meanwhile.
+
+  --json        print one JSON document, with the machine and every sample's quantiles
+  --out FILE    write that document to FILE as well
+  -h, --help    print this`);
+  Deno.exit(0);
+}
 const names = positionals.length > 0 ? positionals : Object.keys(benches);
 const unknown = names.find((name) => !(name in benches));
 if (unknown !== undefined) {
