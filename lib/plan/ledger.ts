@@ -111,8 +111,8 @@ export function holdingOf(ledger: Ledger, name: string): Holding | undefined {
   return ledger.holdings.find((holding) => holding.name === name);
 }
 
-/** What is made for a holding, and goes with it. */
-const newKinds: readonly StepKind[] = ["cgroup", "class", "mount", "object", "lent"];
+/** What is made for a holding, and goes with it; and what removes it. */
+const newKinds: Partial<Record<StepKind, string>> = { cgroup: "rmdir", class: "rmdir", mount: "umount", object: "rm", lent: "rm" };
 
 /**
  * Adds a holding. A shared step that another one made first gets that one's former value, so that whoever leaves last
@@ -122,10 +122,12 @@ const newKinds: readonly StepKind[] = ["cgroup", "class", "mount", "object", "le
  * that should be new is there, such as its cgroup: it is somebody else's, and would not go when this holding does.
  */
 export function addHolding(ledger: Ledger, holding: Holding): Ledger {
-  const stray = holding.steps.find(({ kind, shared, from }) => newKinds.includes(kind) && !shared && from !== null);
+  const stray = holding.steps.find(({ kind, shared, from }) => kind in newKinds && !shared && from !== null);
   if (stray !== undefined) {
     throw new RefusedError(`Cannot make container ${holding.name}: ${stray.what} is there already, and this ledger does not know it`, {
-      remedy: `Choose another name; if no other NODEOS_STATE has it, end what runs in it, then remove ${stray.what}`,
+      remedy: `Choose another name; if no other NODEOS_STATE has it, end what runs in it, then ${newKinds[stray.kind]} ${
+        stray.what.split("@")[0]
+      }`,
     });
   }
   const steps = sharedSteps(ledger, holding.name, holding.steps);
