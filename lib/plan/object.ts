@@ -67,9 +67,9 @@ function populate(kernel: Kernel, place: ObjectPlace, file: MemoryFile | null, w
   const cgroups = place.cgroups.map((directory) => `${directory}/${kernel.exists(`${directory}/tasks`) ? "tasks" : "cgroup.procs"}`);
   // Before, since the attempt may leave less.
   const missingBytes = wish.bytes - (file === null ? 0 : Math.min(file.allocatedBytes, wish.bytes));
-  widen(kernel, path.slice(0, path.lastIndexOf("/")), missingBytes);
+  const request = { fromBytes, toBytes: wish.bytes, keepBytes: hadBytes, node, uid: wish.uid, gid: wish.gid, cgroups };
   try {
-    memoryOf(kernel).populate(path, { fromBytes, toBytes: wish.bytes, keepBytes: hadBytes, node, uid: wish.uid, gid: wish.gid, cgroups });
+    inRoom(kernel, path.slice(0, path.lastIndexOf("/")), missingBytes, () => memoryOf(kernel).populate(path, request));
   } catch (error) {
     if (!(error instanceof SysError) || (error.errno !== errno.ENOMEM && error.errno !== errno.ENOSPC)) throw error;
     const reason = shortage(kernel, place, missingBytes);
@@ -100,10 +100,16 @@ function shortage(kernel: KernelFiles, { path, node, cgroups }: ObjectPlace, byt
     `${where} has ${formatBytes(freeBytes)} free, and not enough of it`;
 }
 
-/** The room of a tmpfs is what its files have: more of it is asked for first. */
-function widen(kernel: Kernel, directory: string, bytes: number): void {
-  const roomBytes = readRoom(kernel, directory);
-  if (roomBytes !== null && bytes > 0) roomDriver.write(kernel, directory, `${roomBytes + bytes}`);
+/** Populates a file; in a tmpfs whose room is what its files have, with more room where it needs more. */
+function inRoom(kernel: Kernel, directory: string, bytes: number, populate: () => void): void {
+  try {
+    return populate();
+  } catch (error) {
+    const roomBytes = readRoom(kernel, directory);
+    if (!(error instanceof SysError && error.errno === errno.ENOSPC) || roomBytes === null) throw error;
+    roomDriver.write(kernel, directory, `${roomBytes + bytes}`);
+  }
+  populate();
 }
 
 /** The limit of a cgroup that has one. */

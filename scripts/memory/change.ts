@@ -1,10 +1,9 @@
 import { decideMemoryChange, type MemoryChange } from "../../lib/container/grant.ts";
 import { parseBytes } from "../../lib/container/quantity.ts";
-import { limitOf } from "../../lib/container/own_memory.ts";
 import type { ContainerSpec } from "../../lib/container/spec.ts";
 import { parseUnit } from "../../lib/container/unit_text.ts";
 import type { Inventory } from "../../lib/kernel/inventory.ts";
-import { describeUnit } from "../../lib/memory/unit.ts";
+import { bytesOf, describeUnit } from "../../lib/memory/unit.ts";
 import type { Ledger } from "../../lib/plan/ledger.ts";
 import type { Context } from "../context.ts";
 import { printPlan } from "../print_plan.ts";
@@ -29,9 +28,14 @@ export async function changeMemory(
   const units = spec.memory?.units ?? [];
   if (units.length === 0) return context.say(`nodeos: container ${name} has no memory of its own now`);
   context.say(`nodeos: container ${name} has ${units.map((unit) => `${unit.id} (${describeUnit(unit)})`).join(", ")} now`);
-  if (change.kind === "grant" && (limitOf(spec.memory) ?? 0) > (limitOf(had.memory) ?? 0)) {
+  if (change.kind === "grant" && amountOf(spec) > amountOf(had)) {
     for (const line of weakUnits([spec], [{ name, memory: { units: [change.unit] } }])) context.say(line);
   }
+}
+
+/** What it has that is an amount only. */
+function amountOf({ memory }: ContainerSpec): number {
+  return bytesOf(memory?.units.filter(({ backend }) => backend === "limit") ?? []);
 }
 
 function parseChange(verb: "grant" | "resize" | "revoke", [first, second]: readonly string[]): MemoryChange {

@@ -90,7 +90,7 @@ test("shows the machine, a container, and what owns it how; up says it aloud", a
   assert.ok(counted.memory.sharedBytes >= 2 ** 20);
   const { memory } = JSON.parse((await state.nodeos(["memory", "--json"])).stdout);
   assert.equal(memory.units.length, 2);
-  assert.match((await state.nodeos(["ps"])).stdout, /OWN MEMORY[^]*memtest +\S+ +64 MiB +1 MiB in 1 unit /);
+  assert.match((await state.nodeos(["ps"])).stdout, /OWN MEMORY[^]*memtest +\S+ +65 MiB +1 MiB in 1 unit /);
   assert.match((await state.nodeos(["show", name])).stdout, /MEMORY OF ITS OWN[^]*halo +1MiB of node 0/);
 });
 

@@ -4,12 +4,13 @@ import { containerFlags } from "../../scripts/flags.ts";
 import { requestOf } from "../../scripts/request.ts";
 
 Deno.test("requestOf() makes the request of the flags, and leaves open what they leave open", () => {
-  const { name, cpus, count, memory, nodes, pids, scheduling, syscalls, features } = containerFlags;
+  const { name, cpus, count, memory, nodes, unit, pids, scheduling, syscalls, features } = containerFlags;
   const request = requestOf({
     name: name.parse("sim"),
     cpus: cpus.parse("2-3"),
     memory: memory.parse("1GiB"),
     nodes: nodes.parse("0-1"),
+    unit: ["1MiB@1", "halo=4KiB"].map(unit.parse),
     pids: pids.parse("64"),
     scheduling: scheduling.parse("cooperative"),
     loadBalancing: "on",
@@ -22,6 +23,7 @@ Deno.test("requestOf() makes the request of the flags, and leaves open what they
     cpuCount: undefined,
     nodes: [0, 1],
     memoryBytes: 2 ** 30,
+    memory: { units: [{ bytes: 2 ** 20, node: 1 }, { bytes: 4096, object: "halo" }] },
     pidsMax: 64,
     scheduling: { policy: "cooperative", throttle: "lift" },
     loadBalancing: "on",
