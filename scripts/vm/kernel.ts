@@ -12,13 +12,13 @@ export interface Kernel {
 }
 
 /** What a guest needs before it sees the file systems of the host. What is built into a kernel is no file, and left out. */
-const modules = ["virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay"];
+const modules = ["virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay", "device_dax", "dax_hmem"];
 /** Where these and what they need lie in the packages. */
-const moduleTrees = ["drivers/virtio", "drivers/char", "net/9p", "fs/9p", "fs/netfs", "fs/fscache", "fs/overlayfs", "lib"];
+const moduleTrees = ["drivers/virtio", "drivers/char", "drivers/dax", "net/9p", "fs/9p", "fs/netfs", "fs/fscache", "fs/overlayfs", "lib"];
 
-/** The kernel that was unpacked into a directory before, or `null`. */
+/** The kernel that was unpacked into a directory before, or `null`, also when it was unpacked without all of the modules. */
 export function cachedKernel(directory: string): Kernel | null {
-  if (!isFile(`${directory}/release`)) return null;
+  if (!isFile(`${directory}/wanted`) || Deno.readTextFileSync(`${directory}/wanted`) !== modules.join()) return null;
   const names = [...Deno.readDirSync(`${directory}/modules`)].map(({ name }) => name).sort();
   return {
     release: Deno.readTextFileSync(`${directory}/release`).trim(),
@@ -64,6 +64,7 @@ async function fetchInto(directory: string, suite: string): Promise<void> {
   Deno.mkdirSync(`${directory}/modules`);
   let number = 10;
   for (const [name, bytes] of await modulesInOrder(files)) Deno.writeFileSync(`${directory}/modules/${number++}-${name}.ko`, bytes);
+  Deno.writeTextFileSync(`${directory}/wanted`, modules.join());
   Deno.writeTextFileSync(`${directory}/release`, /\/lib\/modules\/([^/]+)\//.exec(module)![1]);
   await removeTree(scratch);
 }

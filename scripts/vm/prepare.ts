@@ -11,7 +11,7 @@ const here = { cwd: root };
 /** Builds what the guests run. */
 export async function buildPrograms(): Promise<void> {
   await build();
-  for (const name of ["probe", "insitu"]) await compile(`tests/vm/${name}.c`, `${cache}/${name}`);
+  for (const name of ["probe", "insitu", "memory_probe", "memory_stream"]) await compile(`tests/vm/${name}.c`, `${cache}/${name}`);
   await compile("tests/vm/pausing_yield.c", `${cache}/pausing_yield.so`, "-shared", "-fPIC");
 }
 

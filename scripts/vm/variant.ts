@@ -72,6 +72,18 @@ export const variants: readonly Variant[] = [
   },
   {
     ...standard,
+    name: "one-node",
+    doc: "one NUMA node, as most machines have it",
+    nodeCount: 1,
+  },
+  {
+    ...standard,
+    name: "dax",
+    doc: "256 MiB of the last NUMA node set aside at boot, as a device of their own",
+    kernelArguments: ["memmap=256M%5632M-1+0xefffffff"],
+  },
+  {
+    ...standard,
     name: "booted-quiet",
     doc: "CPUs 4-7 isolated, tickless and without RCU callbacks from the boot on",
     kernelArguments: ["isolcpus=managed_irq,domain,4-7", "nohz_full=4-7", "rcu_nocbs=4-7", "irqaffinity=0-3"],

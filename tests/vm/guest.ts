@@ -31,6 +31,7 @@ if (isGuest) {
   getAffinity(0);
   assert.throws(() => spreadThreads("/proc/none", [0]));
   readDeviceFilter("/proc/none");
+  kernel.memory?.isDirectory("/run/nodeos/memory");
 }
 let state = isGuest ? nodeState() : undefined;
 

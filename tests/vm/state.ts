@@ -96,5 +96,5 @@ export function differences(before: NodeState, after: NodeState): string[] {
 
 /** A thread that is new: one of the runtime that runs the tests, a worker of the kernel, or something that should be gone. */
 function isLeftOver(key: string): boolean {
-  return /\((?:probe|sleep|sh|cat|deno)\)/.test(key) && !key.includes(` of ${Deno.pid},`);
+  return /\((?:probe|memory_probe|memory_stream|python3|sleep|sh|cat|deno)\)/.test(key) && !key.includes(` of ${Deno.pid},`);
 }
