@@ -114,7 +114,7 @@ static int start(struct child *child, struct clone_args *args, struct nodeos_lau
 
 static int run(struct child *child, char *stack, int cgroup, struct nodeos_launched *launched) {
         struct clone_args args = {
-                .flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_PARENT_SETTID | CLONE_CLEAR_SIGHAND,
+                .flags = CLONE_VFORK | CLONE_PIDFD | CLONE_PARENT_SETTID | CLONE_CLEAR_SIGHAND,
                 .pidfd = (uint64_t) (uintptr_t) &launched->pidfd,
                 .parent_tid = (uint64_t) (uintptr_t) &launched->pid,
                 .exit_signal = SIGCHLD,
@@ -124,6 +124,8 @@ static int run(struct child *child, char *stack, int cgroup, struct nodeos_launc
         siginfo_t info;
         int error;
 
+        if (child->handover || !(child->request->flags & NODEOS_LAUNCH_OWN_MEMORY))
+                args.flags |= CLONE_VM;
         if (child->request->cgroup) {
                 args.flags |= CLONE_INTO_CGROUP;
                 args.cgroup = (uint64_t) cgroup;
@@ -230,24 +232,31 @@ static int read_and_run(struct child *child, char *stack, struct nodeos_launched
 }
 
 int32_t nodeos_launch(struct nodeos_launch_call call, const uint8_t *request, struct nodeos_launched *ret_launched) {
-        struct child child = { .request = (const struct nodeos_launch *) request, .base = request, .parent = getpid() };
-        size_t area = STACKS_SIZE + 2 * STRINGS_MAX * sizeof(char *);
+        const struct nodeos_launch *fields = (const struct nodeos_launch *) request;
+        size_t area = STACKS_SIZE + 2 * STRINGS_MAX * sizeof(char *) + sizeof(struct child);
+        struct child *child;
         char *memory;
         int error;
 
         memset(ret_launched, 0, sizeof(*ret_launched));
         ret_launched->pidfd = ret_launched->listener = -1;
-        if (call.size < (int32_t) sizeof(*child.request) || child.request->size != sizeof(*child.request) || request[call.size - 1])
+        if (call.size < (int32_t) sizeof(*fields) || fields->size != sizeof(*fields) || request[call.size - 1])
                 return refuse(ret_launched, NODEOS_STEP_REQUEST, -EINVAL);
-        memory = mmap(NULL, area, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+        /* Shared, so that we hear what a child with a memory of its own was refused. */
+        memory = mmap(NULL, area, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | (fields->flags & NODEOS_LAUNCH_OWN_MEMORY ? MAP_SHARED : MAP_PRIVATE),
+                      -1, 0);
         if (memory == MAP_FAILED)
                 return refuse(ret_launched, NODEOS_STEP_REQUEST, -errno);
-        child.size = (uint32_t) call.size;
-        child.argv = (char **) (memory + STACKS_SIZE);
-        child.envp = child.argv + STRINGS_MAX;
-        error = read_and_run(&child, memory, ret_launched);
-        for (int i = 0; i < child.task_count; i++)
-                close(child.tasks[i]);
+        child = (struct child *) (memory + area - sizeof(*child));
+        child->request = fields;
+        child->base = request;
+        child->parent = getpid();
+        child->size = (uint32_t) call.size;
+        child->argv = (char **) (memory + STACKS_SIZE);
+        child->envp = child->argv + STRINGS_MAX;
+        error = read_and_run(child, memory, ret_launched);
+        for (int i = 0; i < child->task_count; i++)
+                close(child->tasks[i]);
         munmap(memory, area);
         return error;
 }

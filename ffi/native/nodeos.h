@@ -106,8 +106,11 @@ enum nodeos_launch_flag {
                                              * nodeos_wait has seen its end; what the terminal sends reaches it by
                                              * itself, in our process group. One program at a time. */
         NODEOS_LAUNCH_ADD_ENV = 64,         /* envp is added to our own environment, and wins over it */
-        NODEOS_LAUNCH_NO_NEW_PRIVILEGES = 128 /* with a filter: the program and what it starts gain no privileges by
+        NODEOS_LAUNCH_NO_NEW_PRIVILEGES = 128, /* with a filter: the program and what it starts gain no privileges by
                                                * executing, so that setuid is without effect */
+        NODEOS_LAUNCH_OWN_MEMORY = 256 /* the child begins with a copy of our memory, and not with ours: from Linux 7 on, if
+                                        * not before, memory moves with whoever is born into a cgroup with other NUMA
+                                        * nodes. Without effect where a filter hands its listener over */
 };
 
 /* In stdio: /dev/null, instead of a descriptor of ours. */

@@ -270,7 +270,8 @@ export class Node {
       { holding: this.#known(this.ledger(), name), inventory: new Inventory(this.kernel) };
     const spec = holding.spec as ContainerSpec;
     const { placeThreads, ...birth } = birthOf(inventory, spec);
-    const born: LaunchRequest = { ...program, ...seatsOf(inventory, holding), cpus: spec.cpus, ...birth };
+    const apart = spec.nodes.length < inventory.memoryNodes.length ? { ownMemory: true } : {};
+    const born: LaunchRequest = { ...program, ...seatsOf(inventory, holding), cpus: spec.cpus, ...birth, ...apart };
     // What is free is looked at anew.
     const request = withOwnMemory(spec.memory === undefined ? inventory : new Inventory(this.kernel), spec, born);
     const launched = launch(spec.syscalls === undefined ? request : this.#forwarded(name, request));

@@ -18,6 +18,17 @@ function statusOf(text: string, name: string): string {
   return new RegExp(`^${name}:\\t(.*)$`, "m").exec(text)?.[1] ?? "";
 }
 
+Deno.test("launch() with memory of its own tells what was refused all the same, and starts what is not", () => {
+  assert.throws(() => launch({ argv: ["/none/such"], ownMemory: true }), { name: "LaunchError", code: "ENOENT", exitCode: 127 });
+  assert.throws(() => launch({ argv: ["/bin/true"], cwd: "/none/such", ownMemory: true }), {
+    name: "LaunchError",
+    code: "ENOENT",
+    exitCode: 125,
+  });
+  const program = launch({ argv: ["/bin/sh", "-c", 'exit "$CODE"'], addEnv: { CODE: "7" }, ownMemory: true, dieWithParent: true });
+  assert.equal(wait(program).code, 7);
+});
+
 Deno.test("launch() passes arguments on byte for byte", () => {
   // A lone surrogate has no UTF-8, and a NUL no place in an argument.
   const argument = fc.string({ unit: "binary", maxLength: 20 }).filter((text) => !text.includes("\0") && text.isWellFormed());
