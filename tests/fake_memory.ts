@@ -184,17 +184,6 @@ export class FakeMemory implements MemoryFiles, MemoryWriter {
     const left = Number(this.kernel.files.get(free) ?? 0) - bytes / pageBytes;
     if (left < 0) refuse(path, errno.ENOSPC);
     this.kernel.files.set(free, `${left}`);
-    this.#count(pageBytes, node, bytes, path);
-  }
-
-  /** What the cgroup of the container has, where the hugetlb controller counts it. */
-  #count(pageBytes: number, node: number, bytes: number, path: string): void {
-    const container = path.slice(tree.length).split("/")[0];
-    const file = `/sys/fs/cgroup/nodeos-${container}/hugetlb.${pageBytes / 2 ** 20}MB.numa_stat`;
-    const text = this.kernel.files.get(file);
-    if (text === undefined) return;
-    const counts = [...text.matchAll(/N\d+=(\d+)/g)].map(([, count], index) => Number(count) + (index === node ? bytes : 0));
-    this.kernel.files.set(file, numaStat(counts));
   }
 }
 

@@ -125,7 +125,9 @@ function objectsOf(memory: OwnMemory | undefined): OwnMemory | undefined {
 function withUnitsOf(source: ContainerSpec, target: ContainerSpec): ContainerSpec {
   const memory = widest(objectsOf(source.memory), target.memory);
   if (memory === undefined) return target;
-  return { ...source, ...target, nodes: [...new Set([...source.nodes, ...target.nodes])].sort((a, b) => a - b), memory };
+  const [had, will] = [source.memoryBytes, target.memoryBytes];
+  const memoryBytes = had === null || will === null ? null : Math.max(had, will);
+  return { ...source, ...target, memoryBytes, nodes: [...new Set([...source.nodes, ...target.nodes])].sort((a, b) => a - b), memory };
 }
 
 function stubborn(left: readonly Drift[]): RefusedError {

@@ -2,7 +2,7 @@ import type { Inventory } from "../kernel/inventory.ts";
 import { decideUnits } from "../memory/decide.ts";
 import { type Owned, Room } from "../memory/room.ts";
 import { readSupply } from "../memory/supply.ts";
-import { heapOf, limitBytesOf, nodesOf, type OwnMemory, type OwnMemoryRequest } from "../memory/unit.ts";
+import { heapOf, limitBytesOf, nodesOf, type OwnMemory, type OwnMemoryRequest, unitsOf } from "../memory/unit.ts";
 import type { Ledger } from "../plan/ledger.ts";
 import { formatCpuList } from "../kernel/cpulist.ts";
 import { specsOf } from "./ledger_specs.ts";
@@ -50,7 +50,7 @@ export function decideMemories(inventory: Inventory, ledger: Ledger, wishes: rea
     ...others.map(({ name, nodes }) => ({ name, nodes })),
     ...wishes.flatMap(({ name, nodes }) => nodes === undefined ? [] : [{ name, nodes }]),
   ];
-  const supply = readSupply(inventory, specsOf(ledger).map(({ name }) => name));
+  const supply = readSupply(inventory, specsOf(ledger).map(unitsOf));
   const room = new Room(supply, owned, users, own.flatMap(({ memory }) => memory?.units ?? []));
   const issues: SpecIssue[] = [];
   const memories = wishes.map(({ name, memory, path }): OwnMemory | undefined => {

@@ -4,6 +4,7 @@ import { readCpuList } from "../kernel/value.ts";
 import type { Owned } from "./room.ts";
 import { readSupply, type Supply } from "./supply.ts";
 import type { OwnMemory } from "./unit.ts";
+import { unitsOf } from "./unit.ts";
 import { readFreeBlocks } from "./zones.ts";
 
 /** A container, as far as its memory is concerned. */
@@ -74,7 +75,7 @@ export interface Census {
 
 /** Takes a machine's memory down: every node, what there is of it, and whose. */
 export function readCensus(inventory: Inventory, containers: readonly ContainerMemory[]): Census {
-  const supply = readSupply(inventory, containers.map(({ name }) => name));
+  const supply = readSupply(inventory, containers.map(unitsOf));
   const units = containers.flatMap(({ name, memory }): Owned[] => memory?.units.map((unit) => ({ owner: name, unit })) ?? []);
   const blocks = readFreeBlocks(inventory.files, supply.basePageBytes);
   const openNodes = readOpenNodes(inventory);

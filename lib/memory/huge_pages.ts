@@ -48,7 +48,8 @@ export const hugePages: MemoryNode = {
     const { hierarchy, directory, changes } = takeSeat(site, "hugetlb", "count its huge pages");
     const suffix = hierarchy.version === 2 ? "max" : "limit_in_bytes";
     const limits = pageSizes(site).flatMap((pageBytes): Change[] => {
-      const own = units.filter((unit) => unit.pageBytes === pageBytes);
+      // An object has its pages already, in nobody's count: programs could take what is meant for one that is to come.
+      const own = units.filter((unit) => unit.pageBytes === pageBytes && unit.object === undefined);
       const why = own.length > 0 ? `its huge pages of ${formatSize(pageBytes)}` : `it has no huge pages of ${formatSize(pageBytes)}`;
       // A reservation is counted before the page: it has to have room first, and both go back by themselves.
       return ["rsvd.", ""].map((part) => {

@@ -1,3 +1,4 @@
+import { hierarchyOf } from "../kernel/cgroup.ts";
 import { isKernelBefore } from "../kernel/release.ts";
 import { type Site, takeSeat } from "../plan/seat.ts";
 import { type Change, isSame } from "../plan/step.ts";
@@ -52,10 +53,16 @@ export function planObjects(site: Site, units: readonly Unit[], { owner }: OwnMe
   return changes.filter((change, index) => changes.findIndex((other) => isSame(other, change)) === index);
 }
 
-/** Where a file's memory is counted: with that of the container's programs. */
+/**
+ * Where a file's memory is counted: with that of the container's programs. Huge pages are not, or its programs could take
+ * those of an object that is about to be granted.
+ */
 function seats(site: Site, backend: Unit["backend"]): { changes: Change[]; directories: string[] } {
   const why = "count its objects";
-  const controllers = ["cpuset", backend === "hugetlb" ? "hugetlb" : "memory"];
+  const isCounted = backend !== "hugetlb";
+  // On version 2 all controllers have one cgroup.
+  const isSplit = hierarchyOf(site.inventory.cgroups, "cpuset")?.version === 1;
+  const controllers = [...(isCounted || isSplit ? ["cpuset"] : []), ...(isCounted ? ["memory"] : [])];
   const taken = controllers.map((controller) => takeSeat(site, controller, why));
   return {
     changes: taken.flatMap(({ changes }) => changes),

@@ -1,7 +1,7 @@
 import type { Inventory } from "../kernel/inventory.ts";
 import { memoryNodes } from "./memory_nodes.ts";
 import { readSupply, type Supply } from "./supply.ts";
-import { type Backend, formatSize } from "./unit.ts";
+import { type Backend, formatSize, type UnitsOf } from "./unit.ts";
 
 /** How strongly a container owns a unit, in words for a table. */
 export const ownership: Readonly<Record<Backend, string>> = {
@@ -31,7 +31,7 @@ export interface BackendState {
 }
 
 /** Reads which ways to own memory this machine has, the strongest first. */
-export function readBackends(inventory: Inventory, containers: readonly string[]): BackendState[] {
+export function readBackends(inventory: Inventory, containers: readonly UnitsOf[]): BackendState[] {
   const supply = readSupply(inventory, containers);
   return memoryNodes.map(({ name, doc, makes, lacks }) => ({
     name,

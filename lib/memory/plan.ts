@@ -5,7 +5,7 @@ import type { Change } from "../plan/step.ts";
 import { hugePages } from "./huge_pages.ts";
 import { memoryNodes } from "./memory_nodes.ts";
 import { poolFile, readSupply } from "./supply.ts";
-import { formatSize, type OwnMemory, type Unit } from "./unit.ts";
+import { formatSize, type OwnMemory, type UnitsOf } from "./unit.ts";
 
 /** Plans what a container's units change in its own cgroup, and the files of its objects. */
 export function planUnits(site: Site, memory: OwnMemory | undefined): Change[] {
@@ -16,14 +16,6 @@ export function planUnits(site: Site, memory: OwnMemory | undefined): Change[] {
     const isBound = units.length > 0 || (node === hugePages && hierarchyOf(site.inventory.cgroups, "hugetlb") !== null);
     return isBound ? node.plan(site, units, memory) : [];
   });
-}
-
-/** A container and its units. */
-export interface UnitsOf {
-  /** Its name. */
-  readonly name: string;
-  /** What it has. */
-  readonly units: readonly Unit[];
 }
 
 /**
@@ -41,7 +33,7 @@ export function planPools(
     units.filter(({ backend }) => backend === "hugetlb").map((unit) => ({ name, node: unit.node, pageBytes: unit.pageBytes, unit }))
   );
   if (huge.length === 0) return [];
-  const supply = readSupply(inventory, containers.map(({ name }) => name));
+  const supply = readSupply(inventory, containers);
   const pools = Map.groupBy(huge, ({ node, pageBytes }) => `${node}:${pageBytes}`);
   return [...pools.values()].map((parts): Change => {
     const [{ node, pageBytes }] = parts;

@@ -3,6 +3,8 @@ import { type DaxDevice, readDaxDevices } from "../kernel/dax.ts";
 import type { Inventory } from "../kernel/inventory.ts";
 import { hardwareNodes } from "../kernel/numa.ts";
 import { readNumber } from "../kernel/value.ts";
+import { objectPath } from "./objects.ts";
+import type { Unit, UnitsOf } from "./unit.ts";
 
 /** The huge pages of one size on one NUMA node, and who has them. */
 export interface PoolSupply {
@@ -61,9 +63,9 @@ export function controllerSize(pageBytes: number): string {
 /**
  * Reads what units can be made of.
  *
- * @param containers Names of our containers, whose huge pages are not strangers'.
+ * @param containers Our containers, whose huge pages are not strangers'.
  */
-export function readSupply(inventory: Inventory, containers: readonly string[]): Supply {
+export function readSupply(inventory: Inventory, containers: readonly UnitsOf[]): Supply {
   const groups = hardwareNodes(inventory.numaNodes);
   const nodes = inventory.numaNodes.filter(({ memoryBytes }) => memoryBytes > 0).map((node): NodeSupply => ({
     id: node.id,
@@ -91,7 +93,7 @@ export function readSupply(inventory: Inventory, containers: readonly string[]):
  * Pages of a pool that are in use, and not by containers. Programs take and free pages while we look: what containers had
  * just before or just after counts as theirs.
  */
-function countStrangers(inventory: Inventory, containers: readonly string[], node: number, pageBytes: number): number {
+function countStrangers(inventory: Inventory, containers: readonly UnitsOf[], node: number, pageBytes: number): number {
   const ours = () => usedBy(inventory, containers, node, pageBytes) / pageBytes;
   const before = ours();
   const pool = poolFile(inventory, node, pageBytes);
@@ -100,15 +102,22 @@ function countStrangers(inventory: Inventory, containers: readonly string[], nod
   return Math.max(0, usedCount - Math.max(before, ours()));
 }
 
-/** Bytes of huge pages that containers use on a node, as their cgroups count them. */
-function usedBy(inventory: Inventory, containers: readonly string[], node: number, pageBytes: number): number {
+/**
+ * Bytes of huge pages that containers have on a node: their programs, as the cgroups count them, and their objects, which no
+ * cgroup does.
+ */
+function usedBy(inventory: Inventory, containers: readonly UnitsOf[], node: number, pageBytes: number): number {
   const hierarchy = hierarchyOf(inventory.cgroups, "hugetlb");
   if (hierarchy === null) return 0;
   const file = `hugetlb.${controllerSize(pageBytes)}.numa_stat`;
-  return containers.reduce((sum, name) => {
+  return containers.reduce((sum, { name, units }) => {
+    const isHere = (unit: Unit) =>
+      unit.backend === "hugetlb" && unit.object !== undefined && unit.node === node && unit.pageBytes === pageBytes;
+    const allocated = (unit: Unit) => inventory.files.memory?.file(objectPath(name, unit))?.allocatedBytes ?? 0;
+    const objectBytes = units.filter(isHere).reduce((sum, unit) => sum + allocated(unit), 0);
     const text = inventory.files.tryRead(`${cgroupDirectory(hierarchy, name)}/${file}`) ?? "";
     // total=2097152 N0=0 N1=2097152; version 1 has a second line for what is below.
-    return sum + Number(new RegExp(`^total=.*\\bN${node}=(\\d+)`, "m").exec(text)?.[1] ?? 0);
+    return sum + objectBytes + Number(new RegExp(`^total=.*\\bN${node}=(\\d+)`, "m").exec(text)?.[1] ?? 0);
   }, 0);
 }
 

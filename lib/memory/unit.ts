@@ -131,3 +131,16 @@ export function limitBytesOf({ units }: Pick<OwnMemory, "units">): number | null
   if (!units.some(({ backend }) => backend === "limit")) return null;
   return bytesOf(units.filter(({ backend }) => backend === "limit" || backend === "tmpfs"));
 }
+
+/** A container and its units. */
+export interface UnitsOf {
+  /** Its name. */
+  readonly name: string;
+  /** What it has. */
+  readonly units: readonly Unit[];
+}
+
+/** What a container has, none where it has no memory for itself. */
+export function unitsOf({ name, memory }: { readonly name: string; readonly memory?: OwnMemory }): UnitsOf {
+  return { name, units: memory?.units ?? [] };
+}

@@ -2,7 +2,7 @@ import { type Mapper, readMappers } from "../kernel/holder.ts";
 import type { Inventory } from "../kernel/inventory.ts";
 import { readMemoryCount } from "./counts.ts";
 import { objectPath } from "./objects.ts";
-import { bytesOf, type OwnMemory, type Unit } from "./unit.ts";
+import { type OwnMemory, type Unit } from "./unit.ts";
 import { readHugeUsage, readNodeUsage } from "./usage.ts";
 
 /** A unit, and how much of it is in use. */
@@ -21,7 +21,7 @@ export interface UnitUse {
 export function readUnitUses(inventory: Inventory, container: string, { units }: OwnMemory): UnitUse[] {
   return units.map((unit): UnitUse => {
     if (unit.object === undefined) {
-      return { unit, path: null, usedBytes: heapBytes(inventory, container, units, unit), mappers: [] };
+      return { unit, path: null, usedBytes: heapBytes(inventory, container, unit), mappers: [] };
     }
     const path = objectPath(container, unit);
     const mappers = readMappers(inventory.files, unit.device === undefined ? path : `/dev/${unit.device}`);
@@ -29,14 +29,10 @@ export function readUnitUses(inventory: Inventory, container: string, { units }:
   });
 }
 
-function heapBytes(inventory: Inventory, container: string, units: readonly Unit[], unit: Unit): number {
+function heapBytes(inventory: Inventory, container: string, unit: Unit): number {
   switch (unit.backend) {
-    case "hugetlb": {
-      const { bytesByNode } = readHugeUsage(inventory, container, unit.pageBytes);
-      const isObject = ({ backend, object, node, pageBytes }: Unit) =>
-        backend === "hugetlb" && object !== undefined && node === unit.node && pageBytes === unit.pageBytes;
-      return Math.max(0, (bytesByNode.get(unit.node) ?? 0) - bytesOf(units.filter(isObject)));
-    }
+    case "hugetlb":
+      return readHugeUsage(inventory, container, unit.pageBytes).bytesByNode.get(unit.node) ?? 0;
     case "node": {
       const usage = readNodeUsage(inventory, container);
       return unit.nodes.reduce((sum, node) => sum + (usage.get(node) ?? 0), 0);

@@ -49,7 +49,7 @@ export function inUse(inventory: Inventory, container: string, from: OwnMemory, 
     const nextBytes = next?.bytes ?? 0;
     if (nextBytes >= unit.bytes) continue;
     const problem = unit.object === undefined
-      ? heapInUse(inventory, container, from, to, unit, nextBytes)
+      ? heapInUse(inventory, container, to, unit, nextBytes)
       : objectInUse(inventory, container, unit, nextBytes);
     if (problem !== null) return problem;
   }
@@ -69,16 +69,14 @@ function objectInUse({ files }: Inventory, container: string, unit: Unit, nextBy
 function heapInUse(
   inventory: Inventory,
   container: string,
-  from: OwnMemory,
   to: OwnMemory | undefined,
   unit: Unit,
   nextBytes: number,
 ): string | null {
   if (unit.backend === "hugetlb") {
     const { bytesByNode, reservedBytes } = readHugeUsage(inventory, container, unit.pageBytes);
-    const isAlike = ({ backend, pageBytes }: Unit) => backend === "hugetlb" && pageBytes === unit.pageBytes;
-    const objectBytes = bytesOf(from.units.filter((other) => isAlike(other) && other.object !== undefined && other.node === unit.node));
-    const usedBytes = (bytesByNode.get(unit.node) ?? 0) - objectBytes;
+    const isAlike = ({ backend, pageBytes, object }: Unit) => backend === "hugetlb" && object === undefined && pageBytes === unit.pageBytes;
+    const usedBytes = bytesByNode.get(unit.node) ?? 0;
     if (usedBytes > nextBytes) return `its programs use ${formatSize(usedBytes)} of the huge pages of node ${unit.node}`;
     const allBytes = bytesOf((to?.units ?? []).filter(isAlike));
     return reservedBytes > allBytes ? `its programs were promised ${formatSize(reservedBytes)} of huge pages` : null;

@@ -50,7 +50,7 @@ function look(node: Node): { evidence: Evidence; scene: AuditScene; findings: Fi
   const inventory = new Inventory(node.kernel);
   const ledger = node.ledger();
   const containers = auditedContainers(inventory, ledger);
-  const { basePageBytes } = readSupply(inventory, containers.map(({ name }) => name));
+  const { basePageBytes } = readSupply(inventory, []);
   const nodeFrames = readNodeFrames(inventory.files);
   const inside = new Set(containers.flatMap(({ pids }) => pids));
   const others = listNumbered(inventory.files, "/proc", "").filter((pid) => !inside.has(pid));

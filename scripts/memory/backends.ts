@@ -1,4 +1,6 @@
 import { Inventory } from "../../lib/kernel/inventory.ts";
+import { specsOf } from "../../lib/container/ledger_specs.ts";
+import { unitsOf } from "../../lib/memory/unit.ts";
 import { readBackends } from "../../lib/memory/ownership.ts";
 import { table } from "../../lib/report/table.ts";
 import type { Context } from "../context.ts";
@@ -7,7 +9,7 @@ import type { MemoryFlags } from "./command.ts";
 /** Lists how this machine can own memory, the strongest way first. */
 export async function showBackends(context: Context, { json }: MemoryFlags): Promise<void> {
   const node = await context.node();
-  const backends = readBackends(new Inventory(node.kernel), node.ledger().holdings.map(({ name }) => name));
+  const backends = readBackends(new Inventory(node.kernel), specsOf(node.ledger()).map(unitsOf));
   if (json) return context.json({ backends });
   const makes = (what: readonly string[]) => what.map((one) => one === "heap" ? "memory of programs" : "objects").join(", ");
   const rows = backends.map((

@@ -17,7 +17,7 @@ import { auditedContainers } from "./scene.ts";
 export async function drawMemory(context: Context, node: Node, census: Census, path: string): Promise<void> {
   const inventory = new Inventory(node.kernel);
   const containers = auditedContainers(inventory, node.ledger());
-  const { basePageBytes } = readSupply(inventory, containers.map(({ name }) => name));
+  const { basePageBytes } = readSupply(inventory, []);
   const nodeFrames = readNodeFrames(node.kernel);
   const reader = runningFrames(node.kernel);
   const evidence = gatherEvidence(reader, containers, [], nodeFrames, basePageBytes);

@@ -3,7 +3,7 @@ import type { AuditScene, Finding } from "./finding.ts";
 import { countFrames, mergeRuns } from "../frame_runs.ts";
 import { bytesOf, formatSize, type Unit } from "../unit.ts";
 
-/** The hugetlb controller's counts are those of the frames, and its limits those of the units. */
+/** The hugetlb controller's counts are those of the frames, and its limits those of the units; objects are not counted. */
 export function askHuge(
   container: string,
   units: readonly Unit[],
@@ -11,7 +11,7 @@ export function askHuge(
   { counts, basePageBytes }: AuditScene,
 ): Finding[] {
   return (counts.get(container)?.huge ?? []).flatMap(({ pageBytes, currentBytes, maxBytes, reservedMaxBytes, bytesByNode }): Finding[] => {
-    const own = units.filter((unit) => unit.backend === "hugetlb" && unit.pageBytes === pageBytes);
+    const own = units.filter((unit) => unit.backend === "hugetlb" && unit.object === undefined && unit.pageBytes === pageBytes);
     if (own.length === 0) return [];
     const ownedBytes = bytesOf(own);
     const found = evidence.filter(({ unit }) => own.includes(unit));

@@ -56,7 +56,7 @@ Deno.test("units are made with the container, and everything of them goes with i
   using bare = new World(machine);
   using world = await worldWithUnits();
   assert.deepEqual([pool(world, 1), pool(world, 2)], [48, 0]);
-  assert.deepEqual([limit(world, "sim"), limit(world, "sim", "rsvd."), limit(world, "viz")], [64 * MiB, 64 * MiB, 32 * MiB].map(String));
+  assert.deepEqual([limit(world, "sim"), limit(world, "sim", "rsvd."), limit(world, "viz")], [64 * MiB, 64 * MiB, 0].map(String));
   assert.equal(world.kernel.files.get("/run/nodeos/memory/sim/4KiB-node2/halo"), `${8 * MiB} ${8 * MiB} 0:0 2`);
   assert.equal(world.kernel.files.get("/run/nodeos/memory/viz/2MiB-node1/frame"), `${32 * MiB} ${32 * MiB} 0:0 1`);
   assert.equal(world.kernel.files.get("/sys/fs/cgroup/nodeos-sim/cpuset.mems"), "1-2");
@@ -158,16 +158,32 @@ Deno.test("a grant that finds memory in pieces leaves nothing behind, neither pa
 
 Deno.test("an object becomes smaller before the limit that counts its pages, and larger after it", async () => {
   using world = await worldWithUnits();
-  for (const [bytes, first] of [[16 * MiB, "frame"], [24 * MiB, "hugetlb.2MB.rsvd.max"]] as const) {
+  const change = (wanted: MemoryChange) => world.node().change(decision("viz", wanted));
+  await change({ kind: "grant", unit: { bytes: 64 * MiB, backend: "limit" } });
+  await change({ kind: "grant", unit: { bytes: 20 * MiB, node: 1, pageBytes: 4096, object: "small" } });
+  for (const [bytes, first] of [[16 * MiB, "small"], [24 * MiB, "memory.max"]] as const) {
     const order: string[] = [];
     world.kernel.fault = (_, path) => {
       const name = path.slice(path.lastIndexOf("/") + 1);
-      if (name === "frame" || name === "hugetlb.2MB.rsvd.max") order.push(name);
+      if (name === "small" || name === "memory.max") order.push(name);
       return undefined;
     };
-    await world.node().change(decision("viz", { kind: "resize", id: "frame", bytes }));
+    await change({ kind: "resize", id: "small", bytes });
     assert.equal(order[0], first, `${order}`);
+    assert.equal(world.kernel.files.get("/sys/fs/cgroup/nodeos-viz/memory.max"), `${64 * MiB + bytes}`);
   }
+});
+
+Deno.test("an object in huge pages is no room for programs: the limit of theirs stays as it is", async () => {
+  using world = await worldWithUnits();
+  const limits: string[] = [];
+  world.kernel.fault = (_, path) => {
+    if (/hugetlb\..*max$/.test(path)) limits.push(path);
+    return undefined;
+  };
+  await world.node().change(decision("sim", { kind: "grant", unit: { bytes: 32 * MiB, node: 1, object: "field" } }));
+  await world.node().change(decision("sim", { kind: "revoke", id: "field" }));
+  assert.deepEqual(limits, []);
 });
 
 const steps: readonly MemoryChange[] = [

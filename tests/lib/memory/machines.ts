@@ -61,7 +61,7 @@ export const oneNode: CapturedFiles = {
 /** What a machine has. */
 export function supplyOf(files: CapturedFiles, containers: readonly string[] = []): Supply {
   using machine = captured(files);
-  return readSupply(new Inventory(machine), containers);
+  return readSupply(new Inventory(machine), containers.map((name) => ({ name, units: [] })));
 }
 
 /** Room on a machine. */

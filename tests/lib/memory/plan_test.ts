@@ -59,8 +59,8 @@ Deno.test("planUnits() puts objects on file systems of their page size and node,
     lines(fourNodes, own(halo, { ...halo, id: "b", object: "b" })).at(-1),
     "room of /run/nodeos/memory/sim/4KiB-node2 <- 16384 bytes",
   );
-  // The limit has room for both.
-  assert.ok(lines(fourNodes, own(halo, frame, heap)).includes(`${cgroup}/hugetlb.2MB.max <- ${68 * MiB}`));
+  // The limit is that of the programs: what is an object's, they cannot take.
+  assert.ok(lines(fourNodes, own(halo, frame, heap)).includes(`${cgroup}/hugetlb.2MB.max <- ${64 * MiB}`));
 });
 
 Deno.test("planUnits() asks for no more than the kernel knows: no node without NUMA, no noswap before Linux 6.4 or without swap", () => {

@@ -35,7 +35,7 @@ Deno.test("readSupply() takes nobody for a stranger who frees pages just then", 
     link: (path) => machine.link(path),
     exists: (path) => machine.exists(path),
   });
-  const { nodes } = readSupply(inventory, ["sim"]);
+  const { nodes } = readSupply(inventory, [{ name: "sim", units: [] }]);
   // Once before and once after, for each of four nodes: the last look is at node 3.
   assert.deepEqual([looks, nodes[3].pools[0].strangersCount], [8, 0]);
 });

@@ -30,7 +30,7 @@ Deno.test("readUnitUses() reads what is in use of each kind of unit, objects apa
     owner,
   });
   assert.deepEqual(uses.map(({ unit, usedBytes, path }) => [unit.id, usedBytes, path]), [
-    ["node1", 6 * MiB, null],
+    ["node1", 10 * MiB, null],
     ["field", 0, "/run/nodeos/memory/sim/2MiB-node1/field"],
     ["halo", 512 * 1024, "/run/nodeos/memory/sim/4KiB-node0/halo"],
     ["node2", 12288, null],
