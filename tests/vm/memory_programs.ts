@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { frameFlags, mergeFrames, processFrames } from "../../ffi/frames.ts";
 import { wait } from "../../ffi/launch.ts";
-import { isKernelBefore } from "../../lib/kernel/release.ts";
 import { Node, type StartedProgram } from "../../lib/container/node.ts";
 import type { ContainerSpec, NodeRequest } from "../../lib/container/spec.ts";
 import type { Unit } from "../../lib/memory/unit.ts";
@@ -14,11 +13,6 @@ if (isGuest) frameFlags(0, 1);
 
 /** The program that knows nothing of units; `memory_stream.c`. */
 export const memoryStream = `${checkout}build/vm/memory_stream`;
-/**
- * A new process shares the memory of who starts it until it executes, and newer kernels move that memory with the process, to
- * the nodes of its container.
- */
-export const movesStarters: boolean = isGuest && !isKernelBefore(kernel, 7, 0);
 /** A mebibyte. */
 export const mib = 2 ** 20;
 /** What it says when it is where it shall be looked at. */

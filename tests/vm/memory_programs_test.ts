@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { guestTest, nodeos } from "./guest.ts";
 import { countElsewhere } from "./memory_inspector.ts";
-import { assertMostlyHuge, assertWithin, mib, movesStarters, Programs } from "./memory_programs.ts";
+import { assertMostlyHuge, assertWithin, mib, Programs } from "./memory_programs.ts";
 
 /** Stacks, libraries and their data; of static data less than a huge page at either end. */
 const outsideKibMax = 1024 + 2 * 2048;
@@ -105,20 +105,16 @@ guestTest("memory: nodeos memory audit agrees: frames in nobody else's hands, as
 });
 
 const started = "memory: who starts a program on a whole node keeps its own memory off that node";
-if (movesStarters) {
-  Deno.test.ignore(`${started} [open: from Linux 7 on, if not before, the kernel moves it there]`, () => {});
-} else {
-  guestTest(started, async () => {
-    await using programs = await Programs.up({
-      serviceCpus: [0, 1],
-      containers: [{ name: "viz", cpus: [6, 7], quiet: { tasks: true }, memory: { units: [{ node: 3, backend: "node" }] } }],
-    });
-    await programs.stream("viz");
-    const own = (await programs.frames(Deno.pid)).filter(({ kind }) => kind === "a");
-    const count = own.reduce((sum, run) => sum + run.count, 0);
-    assert.equal(count - countElsewhere(own, [3]), 0, `of ${count} frames`);
+guestTest(started, async () => {
+  await using programs = await Programs.up({
+    serviceCpus: [0, 1],
+    containers: [{ name: "viz", cpus: [6, 7], quiet: { tasks: true }, memory: { units: [{ node: 3, backend: "node" }] } }],
   });
-}
+  await programs.stream("viz");
+  const own = (await programs.frames(Deno.pid)).filter(({ kind }) => kind === "a");
+  const count = own.reduce((sum, run) => sum + run.count, 0);
+  assert.equal(count - countElsewhere(own, [3]), 0, `of ${count} frames`);
+});
 
 // Nothing in the kernel bounds huge pages by container and node: who has some on two nodes may take all of them from one.
 Deno.test.ignore(
