@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { guestTest, nodeos } from "./guest.ts";
+import { isKernelBefore } from "../../lib/kernel/release.ts";
+import { guestTest, kernel, nodeos } from "./guest.ts";
 import { countElsewhere } from "./memory_inspector.ts";
 import { assertMostlyHuge, assertWithin, mib, Programs } from "./memory_programs.ts";
 
@@ -113,7 +114,9 @@ guestTest(started, async () => {
   await programs.stream("viz");
   const own = (await programs.frames(Deno.pid)).filter(({ kind }) => kind === "a");
   const count = own.reduce((sum, run) => sum + run.count, 0);
-  assert.equal(count - countElsewhere(own, [3]), 0, `of ${count} frames`);
+  const there = count - countElsewhere(own, [3]);
+  // Newer kernels move what a child has of ours until it executes its program: some of that is ours alone by then.
+  assert.ok(there <= (isKernelBefore(kernel, 7, 0) ? 0 : count / 4), `${there} of ${count} frames`);
 });
 
 // Nothing in the kernel bounds huge pages by container and node: who has some on two nodes may take all of them from one.
