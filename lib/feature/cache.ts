@@ -80,7 +80,13 @@ export const cache: CacheFeature = {
       { kind: "class", what: directory, to: "", why: `container ${site.name}, to divide caches and memory bandwidth` },
       ...changes,
       // Last: from here on it counts.
-      { kind: "file", what: `${directory}/cpus_list`, to: formatCpuList([...site.cpus]), why: "whatever runs there is in the class" },
+      {
+        kind: "file",
+        what: `${directory}/cpus_list`,
+        to: formatCpuList([...site.cpus]),
+        why: "whatever runs there is in the class",
+        initial: "",
+      },
     ];
   },
 };
