@@ -42,11 +42,14 @@ export class Changes {
    */
   make(ledger: Ledger, targets: readonly ContainerSpec[]): Ledger {
     const names = targets.map(({ name }) => name);
-    const sources = names.map((name) => holdingOf(ledger, name)!.spec as ContainerSpec);
+    let sources = specsNow(ledger, names);
     const losing = targets.some((target, index) => losesUnits(objectsOf(sources[index].memory), target.memory));
-    const kept = targets.map((target, index) => withUnitsOf(sources[index], target));
-    // What can fail goes first, as long as nothing is lost yet.
-    if (losing && JSON.stringify(kept) !== JSON.stringify(sources)) ledger = this.make(ledger, kept);
+    const kept = targets.map((target, index) => withObjectsOf(sources[index], target));
+    if (losing && JSON.stringify(kept) !== JSON.stringify(sources)) {
+      // What can fail goes first, as long as nothing is lost yet.
+      ledger = this.make(ledger, kept);
+      sources = specsNow(ledger, names);
+    }
     const broken = this.brokenPartitions(ledger);
     ledger = announce(this.kernel, this.store, ledger, targets, losing);
     try {
@@ -71,9 +74,8 @@ export class Changes {
   goBack(ledger: Ledger, names: readonly string[]): Ledger {
     const changed = names.map((name) => holdingOf(ledger, name)!).filter(({ changing }) => changing !== undefined);
     const sources = changed.map(({ spec }) => spec as ContainerSpec);
-    const targets = changed.map((
-      { spec, changing },
-    ) => (changing!.isOneWay ? { ...spec as ContainerSpec } : changing!.spec as ContainerSpec));
+    // A copy: what it is to become has to be planned anew.
+    const targets = changed.map(({ spec, changing }) => (changing!.isOneWay ? structuredClone(spec) : changing!.spec) as ContainerSpec);
     ledger = transition(this.kernel, this.store, ledger, sources, targets, true);
     for (const spec of targets) ledger = replaceHolding(ledger, { ...holdingOf(ledger, spec.name)!, spec });
     ledger = this.reconcile(ledger);
@@ -115,6 +117,10 @@ export class Changes {
   }
 }
 
+function specsNow(ledger: Ledger, names: readonly string[]): ContainerSpec[] {
+  return names.map((name) => holdingOf(ledger, name)!.spec as ContainerSpec);
+}
+
 /** What is lost when a unit goes: of memory of programs, only what nobody uses may go, and it can come back. */
 function objectsOf(memory: OwnMemory | undefined): OwnMemory | undefined {
   const units = memory?.units.filter(({ object }) => object !== undefined) ?? [];
@@ -122,7 +128,7 @@ function objectsOf(memory: OwnMemory | undefined): OwnMemory | undefined {
 }
 
 /** A container with all that it shall have, and the objects that it had besides. */
-function withUnitsOf(source: ContainerSpec, target: ContainerSpec): ContainerSpec {
+function withObjectsOf(source: ContainerSpec, target: ContainerSpec): ContainerSpec {
   const memory = widest(objectsOf(source.memory), target.memory);
   if (memory === undefined) return target;
   const [had, will] = [source.memoryBytes, target.memoryBytes];
