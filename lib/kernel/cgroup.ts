@@ -1,4 +1,5 @@
 import type { KernelFiles } from "../../ffi/kernel_root.ts";
+import { unescapeOctal } from "./value.ts";
 
 /** One mounted cgroup hierarchy. */
 export interface Hierarchy {
@@ -53,13 +54,6 @@ export function readCgroupLayout(files: KernelFiles): CgroupLayout {
   const versions = new Set(hierarchies.map(({ version }) => version));
   const mode = versions.size === 2 ? "hybrid" : versions.has(2) ? "v2" : versions.has(1) ? "v1" : "none";
   return { mode, hierarchies };
-}
-
-/** mountinfo writes space, tab, newline and backslash as `\040` and the like. */
-function unescapeOctal(text: string): string {
-  return !text.includes("\\")
-    ? text
-    : text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 }
 
 /** The hierarchy that has a controller, or `null`. */

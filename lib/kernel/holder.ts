@@ -1,6 +1,6 @@
 import { SysError } from "../../ffi/errors.ts";
 import type { KernelFiles } from "../../ffi/kernel_root.ts";
-import { listNumbered } from "./value.ts";
+import { listNumbered, readText } from "./value.ts";
 
 /** A process that maps a file. */
 export interface Mapper {
@@ -36,7 +36,7 @@ export function readHolders(files: KernelFiles, path: string): Mapper[] {
 /** `FROM-TO RIGHTS OFFSET DEVICE INODE    PATH`, all but the inode in hexadecimal. */
 function mappedEnd(files: KernelFiles, pid: number, path: string): number {
   let endBytes = 0;
-  for (const line of (readOf(() => files.tryRead(`/proc/${pid}/maps`)) ?? "").split("\n")) {
+  for (const line of (readText(files, `/proc/${pid}/maps`) ?? "").split("\n")) {
     if (!line.includes(path)) continue;
     const [, from, to, offset, file] = /^([0-9a-f]+)-([0-9a-f]+) \S+ ([0-9a-f]+) \S+ \d+ +(.*)$/.exec(line) ?? [];
     if (file === undefined || !isPath(file, path)) continue;
@@ -46,7 +46,7 @@ function mappedEnd(files: KernelFiles, pid: number, path: string): number {
 }
 
 function nameOf(files: KernelFiles, pid: number): string {
-  return files.tryRead(`/proc/${pid}/comm`)?.trim() ?? "";
+  return readText(files, `/proc/${pid}/comm`) ?? "";
 }
 
 /** A file that was removed has a word more. */

@@ -49,3 +49,22 @@ export function parseMeminfo(text: string): ReadonlyMap<string, number> {
   }
   return values;
 }
+
+/**
+ * A number in the largest binary unit that divides it.
+ *
+ * @param unitCount How many units there are, that of single bytes counted; larger ones are not taken.
+ * @returns How many, and of which unit: 0 is bytes, 1 KiB, 2 MiB.
+ */
+export function inLargestUnit(bytes: number, unitCount: number): [count: number, unit: number] {
+  let [count, unit] = [bytes, 0];
+  while (count > 0 && count % 1024 === 0 && unit < unitCount - 1) [count, unit] = [count / 1024, unit + 1];
+  return [count, unit];
+}
+
+/** The text of a field of mountinfo, which writes space, tab, newline and backslash as `\040` and the like. */
+export function unescapeOctal(text: string): string {
+  return !text.includes("\\")
+    ? text
+    : text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+}

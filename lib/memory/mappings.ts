@@ -1,5 +1,5 @@
 import type { KernelFiles } from "../../ffi/kernel_root.ts";
-import { SysError } from "../../ffi/errors.ts";
+import { readText } from "../kernel/value.ts";
 import { objectsDirectory } from "./objects.ts";
 import { heapOf, nodesOf, type Unit } from "./unit.ts";
 
@@ -41,10 +41,10 @@ interface Mapping {
  * @param units Units of it.
  */
 export function readProcessMemory(files: KernelFiles, pid: number, container: string, units: readonly Unit[]): ProcessMemory | null {
-  const text = tryRead(files, `/proc/${pid}/smaps`);
+  const text = readText(files, `/proc/${pid}/smaps`);
   if (text === null) return null;
   const nodes = nodesOf(heapOf(units).filter(({ backend }) => backend === "node"));
-  const shares = nodes.length > 0 ? readNodeShares(tryRead(files, `/proc/${pid}/numa_maps`) ?? "", nodes) : new Map<string, number>();
+  const shares = nodes.length > 0 ? readNodeShares(readText(files, `/proc/${pid}/numa_maps`) ?? "", nodes) : new Map<string, number>();
   const outside = new Map<string, MappedMemory>();
   let unitBytes = 0;
   for (const { start, path, residentBytes, anonymousBytes, hugeBytes } of parseSmaps(text)) {
@@ -62,7 +62,7 @@ export function readProcessMemory(files: KernelFiles, pid: number, container: st
     const known = outside.get(name) ?? { name, anonymousBytes: 0, sharedBytes: 0 };
     outside.set(name, { name, anonymousBytes: known.anonymousBytes + ownBytes, sharedBytes: known.sharedBytes + sharedBytes });
   }
-  const command = (tryRead(files, `/proc/${pid}/comm`) ?? "?").trim();
+  const command = readText(files, `/proc/${pid}/comm`) ?? "?";
   const sizeOf = ({ anonymousBytes, sharedBytes }: MappedMemory) => anonymousBytes + sharedBytes;
   return { pid, command, unitBytes, outside: [...outside.values()].sort((a, b) => sizeOf(b) - sizeOf(a)) };
 }
@@ -102,13 +102,4 @@ function readNodeShares(text: string, nodes: readonly number[]): Map<string, num
     if (all > 0) shares.set(line.slice(0, line.indexOf(" ")).replace(/^0+(?=.)/, ""), there / all);
   }
   return shares;
-}
-
-function tryRead(files: KernelFiles, path: string): string | null {
-  try {
-    return files.tryRead(path);
-  } catch (error) {
-    if (error instanceof SysError) return null;
-    throw error;
-  }
 }

@@ -2,7 +2,7 @@ import { cgroupDirectory, hierarchyOf } from "../kernel/cgroup.ts";
 import { type DaxDevice, readDaxDevices } from "../kernel/dax.ts";
 import type { Inventory } from "../kernel/inventory.ts";
 import { hardwareNodes } from "../kernel/numa.ts";
-import { readNumber } from "../kernel/value.ts";
+import { inLargestUnit, readNumber } from "../kernel/value.ts";
 import { objectPath } from "./objects.ts";
 import type { Unit, UnitsOf } from "./unit.ts";
 
@@ -54,10 +54,8 @@ export function poolFile(inventory: Pick<Inventory, "files">, node: number, page
 
 /** A page size as the hugetlb controller's files name it: `2MB`, `1GB`. */
 export function controllerSize(pageBytes: number): string {
-  const units = ["KB", "MB", "GB"];
-  let [value, index] = [pageBytes / 1024, 0];
-  while (value >= 1024 && index < units.length - 1) [value, index] = [value / 1024, index + 1];
-  return `${value}${units[index]}`;
+  const [count, unit] = inLargestUnit(pageBytes, 4);
+  return `${count}${["B", "KB", "MB", "GB"][unit]}`;
 }
 
 /**

@@ -1,3 +1,5 @@
+import { inLargestUnit } from "../kernel/value.ts";
+
 /**
  * How a unit's memory is owned:
  * - `devdax`: a device over memory that the kernel never had.
@@ -87,9 +89,8 @@ export function nodesOf(units: readonly Unit[]): number[] {
 /** A size in the largest unit that divides it, as the kernel and people write it: `2MiB`, `1536KiB`. */
 export function formatSize(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  let [value, index] = [bytes, 0];
-  while (value > 0 && value % 1024 === 0 && index < units.length - 1) [value, index] = [value / 1024, index + 1];
-  return `${value}${units[index]}`;
+  const [count, unit] = inLargestUnit(bytes, units.length);
+  return `${count}${units[unit]}`;
 }
 
 /** One line for people: `1GiB of node 1 in huge pages of 2MiB`. */

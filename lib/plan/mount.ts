@@ -1,5 +1,6 @@
 import { errno, SysError } from "../../ffi/errors.ts";
 import type { KernelFiles } from "../../ffi/kernel_root.ts";
+import { inLargestUnit, unescapeOctal } from "../kernel/value.ts";
 import { memoryOf } from "./memory_of.ts";
 import type { Driver } from "./kernel.ts";
 
@@ -62,7 +63,7 @@ function unmount(memory: ReturnType<typeof memoryOf>, directory: string): void {
 /** What is mounted on a directory, as the value of a step; `null` when nothing is. */
 export function readMount(kernel: KernelFiles, directory: string): string | null {
   const lines = (kernel.tryRead("/proc/self/mountinfo") ?? "").split("\n").map((line) => line.split(" - "));
-  const line = lines.findLast(([left, right]) => right !== undefined && unescape(left.split(" ")[4]) === directory);
+  const line = lines.findLast(([left, right]) => right !== undefined && unescapeOctal(left.split(" ")[4]) === directory);
   if (line === undefined) return null;
   const [type, , superOptions] = line[1].split(" ");
   // A comma before a digit is within a list of nodes.
@@ -80,13 +81,6 @@ function canonical(name: string, option: string): string {
 }
 
 function shortSize(bytes: number): string {
-  const units = ["", "K", "M", "G"];
-  let [value, index] = [bytes, 0];
-  while (value % 1024 === 0 && value > 0 && index < units.length - 1) [value, index] = [value / 1024, index + 1];
-  return `${value}${units[index]}`;
-}
-
-/** Mountinfo writes a space as `\040`. */
-function unescape(path: string): string {
-  return path.replace(/\\([0-7]{3})/g, (_, digits) => String.fromCharCode(Number.parseInt(digits, 8)));
+  const [count, unit] = inLargestUnit(bytes, 4);
+  return `${count}${["", "K", "M", "G"][unit]}`;
 }

@@ -1,5 +1,6 @@
 import type { KernelFiles } from "../../ffi/kernel_root.ts";
 import { RefusedError } from "../errors.ts";
+import { inLargestUnit } from "../kernel/value.ts";
 import type { Driver, Kernel } from "./kernel.ts";
 
 /** How often the kernel is asked, memory being moved together in between. */
@@ -60,9 +61,8 @@ export function readFreePages(kernel: KernelFiles, node: number, pageBytes: numb
 /** A size in the largest unit that divides it: `256 MiB`. */
 export function formatBytes(bytes: number): string {
   const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
-  let [value, index] = [bytes, 0];
-  while (value > 0 && value % 1024 === 0 && index < units.length - 1) [value, index] = [value / 1024, index + 1];
-  return `${value} ${units[index]}`;
+  const [count, unit] = inLargestUnit(bytes, units.length);
+  return `${count} ${units[unit]}`;
 }
 
 function pause(ms: number): void {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { listNumbered, parseMeminfo, readCpuList, readNumber, readText } from "../../../lib/kernel/value.ts";
+import { inLargestUnit, listNumbered, parseMeminfo, readCpuList, readNumber, readText, unescapeOctal } from "../../../lib/kernel/value.ts";
 import { MemoryRoot } from "../../machines/memory_root.ts";
 
 const files = new MemoryRoot({
@@ -54,4 +54,20 @@ Deno.test("parseMeminfo() reads the machine's and a node's, kilobytes as bytes a
   assert.deepEqual([...whole], [["MemTotal", 24684084 * 1024], ["Active(anon)", 2048], ["HugePages_Total", 7]]);
   const node = parseMeminfo("Node 12 MemTotal:        4942028 kB\nNode 12 HugePages_Free:      3\n");
   assert.deepEqual([...node], [["MemTotal", 4942028 * 1024], ["HugePages_Free", 3]]);
+});
+
+Deno.test("inLargestUnit() takes the largest unit that divides a number, and none that there is not", () => {
+  assert.deepEqual([0, 1, 1024, 1536, 2 ** 21, 2 ** 50].map((bytes) => inLargestUnit(bytes, 4)), [
+    [0, 0],
+    [1, 0],
+    [1, 1],
+    [1536, 0],
+    [2, 2],
+    [2 ** 20, 3],
+  ]);
+});
+
+Deno.test("unescapeOctal() reads what mountinfo writes", () => {
+  assert.equal(unescapeOctal("/a\\040b\\134c"), "/a b\\c");
+  assert.equal(unescapeOctal("/plain"), "/plain");
 });
