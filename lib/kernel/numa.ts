@@ -89,6 +89,12 @@ export function hardwareNodes(nodes: readonly NumaNode[]): number[][] {
   return groups;
 }
 
+/** Sizes of huge pages that any node has, ascending. */
+export function hugePageSizes(nodes: readonly Pick<NumaNode, "hugePages">[]): number[] {
+  const sizes = nodes.flatMap(({ hugePages }) => hugePages.map(({ pageBytes }) => pageBytes));
+  return [...new Set(sizes)].sort((a, b) => a - b);
+}
+
 /** The kernel prints one distance per online node; anything else is answered as the kernel's own default. */
 function distances(text: string | null, self: number, count: number): number[] {
   const values = text?.split(/\s+/).map(Number) ?? [];

@@ -1,9 +1,9 @@
 import type { KernelFiles } from "../../ffi/kernel_root.ts";
 import { cgroupDirectory, hierarchyOf } from "../kernel/cgroup.ts";
 import type { Inventory } from "../kernel/inventory.ts";
+import { hugePageSizes } from "../kernel/numa.ts";
 import { readNumber, readText } from "../kernel/value.ts";
-import { controllerSize } from "./supply.ts";
-import { readHugeUsage } from "./usage.ts";
+import { controllerSize, readHugeBytes, readReservedBytes } from "./huge_usage.ts";
 
 /** What the kernel counts of one size of huge pages for a container. */
 export interface HugeCount {
@@ -40,20 +40,18 @@ export function readHugeCounts(inventory: Inventory, container: string): HugeCou
   const hierarchy = hierarchyOf(inventory.cgroups, "hugetlb");
   if (hierarchy === null) return [];
   const [current, max] = hierarchy.version === 2 ? ["current", "max"] : ["usage_in_bytes", "limit_in_bytes"];
-  const sizes = [...new Set(inventory.numaNodes.flatMap(({ hugePages }) => hugePages.map(({ pageBytes }) => pageBytes)))];
-  return sizes.sort((a, b) => a - b).flatMap((pageBytes): HugeCount[] => {
+  return hugePageSizes(inventory.numaNodes).flatMap((pageBytes): HugeCount[] => {
     const base = `${cgroupDirectory(hierarchy, container)}/hugetlb.${controllerSize(pageBytes)}`;
     const currentBytes = readNumber(inventory.files, `${base}.${current}`);
     if (currentBytes === null) return [];
-    const { bytesByNode, reservedBytes } = readHugeUsage(inventory, container, pageBytes);
     const maxBytes = readLimit(inventory.files, `${base}.${max}`);
     return [{
       pageBytes,
       currentBytes,
       maxBytes,
-      reservedBytes,
+      reservedBytes: readReservedBytes(inventory, container, pageBytes),
       reservedMaxBytes: readLimit(inventory.files, `${base}.rsvd.${max}`),
-      bytesByNode,
+      bytesByNode: readHugeBytes(inventory, container, pageBytes),
     }];
   });
 }

@@ -1,9 +1,11 @@
+import { hugePageSizes } from "../kernel/numa.ts";
 import { type Site, takeSeat } from "../plan/seat.ts";
 import type { Change } from "../plan/step.ts";
 import { type MemoryNode, notMultiple, type Problem } from "./memory_node.ts";
 import { planObjects } from "./objects.ts";
 import type { Room } from "./room.ts";
-import { controllerSize, type Supply } from "./supply.ts";
+import { controllerSize } from "./huge_usage.ts";
+import type { Supply } from "./supply.ts";
 import { bytesOf, formatSize, type OwnMemory, type Unit, type UnitRequest } from "./unit.ts";
 
 /**
@@ -47,7 +49,7 @@ export const hugePages: MemoryNode = {
   plan(site: Site, units: readonly Unit[], memory: OwnMemory): Change[] {
     const { hierarchy, directory, changes } = takeSeat(site, "hugetlb", "count its huge pages");
     const suffix = hierarchy.version === 2 ? "max" : "limit_in_bytes";
-    const limits = pageSizes(site).flatMap((pageBytes): Change[] => {
+    const limits = hugePageSizes(site.inventory.numaNodes).flatMap((pageBytes): Change[] => {
       // An object has its pages already, in nobody's count: programs could take what is meant for one that is to come.
       const own = units.filter((unit) => unit.pageBytes === pageBytes && unit.object === undefined);
       const why = own.length > 0 ? `its huge pages of ${formatSize(pageBytes)}` : `it has no huge pages of ${formatSize(pageBytes)}`;
@@ -61,9 +63,3 @@ export const hugePages: MemoryNode = {
     return [...changes, ...limits, ...planObjects(site, units, memory)];
   },
 };
-
-/** Sizes of huge pages that any node has, ascending. */
-function pageSizes({ inventory }: Site): number[] {
-  const sizes = inventory.numaNodes.flatMap(({ hugePages }) => hugePages.map(({ pageBytes }) => pageBytes));
-  return [...new Set(sizes)].sort((a, b) => a - b);
-}

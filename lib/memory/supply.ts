@@ -1,10 +1,11 @@
-import { cgroupDirectory, hierarchyOf } from "../kernel/cgroup.ts";
+import { hierarchyOf } from "../kernel/cgroup.ts";
 import { type DaxDevice, readDaxDevices } from "../kernel/dax.ts";
 import type { Inventory } from "../kernel/inventory.ts";
-import { hardwareNodes } from "../kernel/numa.ts";
-import { inLargestUnit, readNumber } from "../kernel/value.ts";
+import { hardwareNodes, hugePageSizes } from "../kernel/numa.ts";
+import { readNumber } from "../kernel/value.ts";
+import { readHugeBytes } from "./huge_usage.ts";
 import { objectPath } from "./objects.ts";
-import type { Unit, UnitsOf } from "./unit.ts";
+import type { UnitsOf } from "./unit.ts";
 
 /** The huge pages of one size on one NUMA node, and who has them. */
 export interface PoolSupply {
@@ -52,12 +53,6 @@ export function poolFile(inventory: Pick<Inventory, "files">, node: number, page
   return inventory.files.exists(ofNode) ? ofNode : `/sys/kernel/mm/${pool}`;
 }
 
-/** A page size as the hugetlb controller's files name it: `2MB`, `1GB`. */
-export function controllerSize(pageBytes: number): string {
-  const [count, unit] = inLargestUnit(pageBytes, 4);
-  return `${count}${["B", "KB", "MB", "GB"][unit]}`;
-}
-
 /**
  * Reads what units can be made of.
  *
@@ -65,6 +60,7 @@ export function controllerSize(pageBytes: number): string {
  */
 export function readSupply(inventory: Inventory, containers: readonly UnitsOf[]): Supply {
   const groups = hardwareNodes(inventory.numaNodes);
+  const strangersOf = countStrangers(inventory, containers);
   const nodes = inventory.numaNodes.filter(({ memoryBytes }) => memoryBytes > 0).map((node): NodeSupply => ({
     id: node.id,
     hardware: groups.find((group) => group.includes(node.id))!,
@@ -73,12 +69,12 @@ export function readSupply(inventory: Inventory, containers: readonly UnitsOf[])
     pools: node.hugePages.map(({ pageBytes, totalCount }) => ({
       pageBytes,
       totalCount,
-      strangersCount: countStrangers(inventory, containers, node.id, pageBytes),
+      strangersCount: strangersOf(node.id, pageBytes),
     })),
   }));
   return {
     nodes,
-    basePageBytes: basePageBytes(inventory),
+    basePageBytes: readBasePageBytes(inventory),
     hugePageBytes: usualHugePageBytes(inventory),
     hugeLimitProblem: hierarchyOf(inventory.cgroups, "hugetlb") === null
       ? "no mounted cgroup hierarchy has the hugetlb controller, and nothing would keep others from a container's huge pages"
@@ -88,35 +84,42 @@ export function readSupply(inventory: Inventory, containers: readonly UnitsOf[])
 }
 
 /**
- * Pages of a pool that are in use, and not by containers. Programs take and free pages while we look: what containers had
- * just before or just after counts as theirs.
+ * Counts the pages of each pool that are in use, and not by containers; by node and page size. Programs take and free pages
+ * while we look: what containers had just before or just after counts as theirs.
  */
-function countStrangers(inventory: Inventory, containers: readonly UnitsOf[], node: number, pageBytes: number): number {
-  const ours = () => usedBy(inventory, containers, node, pageBytes) / pageBytes;
+function countStrangers(inventory: Inventory, containers: readonly UnitsOf[]): (node: number, pageBytes: number) => number {
+  const sizes = hugePageSizes(inventory.numaNodes);
+  const ours = () => new Map(sizes.map((pageBytes) => [pageBytes, bytesOfContainers(inventory, containers, pageBytes)]));
   const before = ours();
-  const pool = poolFile(inventory, node, pageBytes);
-  const count = (file: string) => readNumber(inventory.files, pool.replace(/nr_hugepages$/, file)) ?? 0;
-  const usedCount = count("nr_hugepages") - count("free_hugepages");
-  return Math.max(0, usedCount - Math.max(before, ours()));
+  const used = new Map(inventory.numaNodes.flatMap(({ id, hugePages }) =>
+    hugePages.map(({ pageBytes }) => {
+      const pool = poolFile(inventory, id, pageBytes);
+      const count = (file: string) => readNumber(inventory.files, pool.replace(/nr_hugepages$/, file)) ?? 0;
+      return [`${id}:${pageBytes}`, count("nr_hugepages") - count("free_hugepages")];
+    })
+  ));
+  const after = ours();
+  return (node, pageBytes) => {
+    const oursBytes = Math.max(...[before, after].map((looked) => looked.get(pageBytes)?.get(node) ?? 0));
+    return Math.max(0, (used.get(`${node}:${pageBytes}`) ?? 0) - oursBytes / pageBytes);
+  };
 }
 
 /**
- * Bytes of huge pages that containers have on a node: their programs, as the cgroups count them, and their objects, which no
- * cgroup does.
+ * Bytes of huge pages of one size that containers have, by node: their programs, as the cgroups count them, and their
+ * objects, which no cgroup does.
  */
-function usedBy(inventory: Inventory, containers: readonly UnitsOf[], node: number, pageBytes: number): number {
-  const hierarchy = hierarchyOf(inventory.cgroups, "hugetlb");
-  if (hierarchy === null) return 0;
-  const file = `hugetlb.${controllerSize(pageBytes)}.numa_stat`;
-  return containers.reduce((sum, { name, units }) => {
-    const isHere = (unit: Unit) =>
-      unit.backend === "hugetlb" && unit.object !== undefined && unit.node === node && unit.pageBytes === pageBytes;
-    const allocated = (unit: Unit) => inventory.files.memory?.file(objectPath(name, unit))?.allocatedBytes ?? 0;
-    const objectBytes = units.filter(isHere).reduce((sum, unit) => sum + allocated(unit), 0);
-    const text = inventory.files.tryRead(`${cgroupDirectory(hierarchy, name)}/${file}`) ?? "";
-    // total=2097152 N0=0 N1=2097152; version 1 has a second line for what is below.
-    return sum + objectBytes + Number(new RegExp(`^total=.*\\bN${node}=(\\d+)`, "m").exec(text)?.[1] ?? 0);
-  }, 0);
+function bytesOfContainers(inventory: Inventory, containers: readonly UnitsOf[], pageBytes: number): Map<number, number> {
+  const sum = new Map<number, number>();
+  const add = (node: number, bytes: number) => sum.set(node, (sum.get(node) ?? 0) + bytes);
+  for (const { name, units } of containers) {
+    for (const [node, bytes] of readHugeBytes(inventory, name, pageBytes)) add(node, bytes);
+    for (const unit of units) {
+      if (unit.backend !== "hugetlb" || unit.object === undefined || unit.pageBytes !== pageBytes) continue;
+      add(unit.node, inventory.files.memory?.file(objectPath(name, unit))?.allocatedBytes ?? 0);
+    }
+  }
+  return sum;
 }
 
 function usualHugePageBytes({ files }: Inventory): number | null {
@@ -124,8 +127,8 @@ function usualHugePageBytes({ files }: Inventory): number | null {
   return kilobytes === undefined ? null : Number(kilobytes) * 1024;
 }
 
-/** A page table of the lowest level maps one huge page of the next: 512 entries of 4 KiB, 2,048 of 16, 8,192 of 64. */
-function basePageBytes({ files }: Inventory): number {
+/** Size of the pages that are not huge: a page table of the lowest level maps one huge page of the next: 512 entries of 4 KiB, 2,048 of 16, 8,192 of 64. */
+export function readBasePageBytes({ files }: Pick<Inventory, "files">): number {
   const middleBytes = readNumber(files, "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size") ?? 2 ** 21;
   return Math.sqrt(middleBytes * 8);
 }

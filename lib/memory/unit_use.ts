@@ -1,9 +1,10 @@
 import { type Mapper, readMappers } from "../kernel/holder.ts";
 import type { Inventory } from "../kernel/inventory.ts";
 import { readMemoryCount } from "./counts.ts";
+import { readHugeBytes } from "./huge_usage.ts";
 import { objectPath } from "./objects.ts";
 import { type OwnMemory, type Unit } from "./unit.ts";
-import { readHugeUsage, readNodeUsage } from "./usage.ts";
+import { readNodeUsage } from "./usage.ts";
 
 /** A unit, and how much of it is in use. */
 export interface UnitUse {
@@ -32,7 +33,7 @@ export function readUnitUses(inventory: Inventory, container: string, { units }:
 function heapBytes(inventory: Inventory, container: string, unit: Unit): number {
   switch (unit.backend) {
     case "hugetlb":
-      return readHugeUsage(inventory, container, unit.pageBytes).bytesByNode.get(unit.node) ?? 0;
+      return readHugeBytes(inventory, container, unit.pageBytes).get(unit.node) ?? 0;
     case "node": {
       const usage = readNodeUsage(inventory, container);
       return unit.nodes.reduce((sum, node) => sum + (usage.get(node) ?? 0), 0);

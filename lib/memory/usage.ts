@@ -1,30 +1,9 @@
 import { cgroupDirectory, hierarchyOf } from "../kernel/cgroup.ts";
 import { readMappers } from "../kernel/holder.ts";
 import type { Inventory } from "../kernel/inventory.ts";
+import { readHugeBytes, readReservedBytes } from "./huge_usage.ts";
 import { objectPath } from "./objects.ts";
-import { controllerSize } from "./supply.ts";
 import { bytesOf, formatSize, type OwnMemory, type Unit } from "./unit.ts";
-
-/** Huge pages of one size that programs of a container have, or were promised. */
-export interface HugeUsage {
-  /** Bytes that are there, by NUMA node. */
-  readonly bytesByNode: ReadonlyMap<number, number>;
-  /** Bytes that mappings were promised, there or not. */
-  readonly reservedBytes: number;
-}
-
-/** Reads what the hugetlb controller counts for a container. */
-export function readHugeUsage(inventory: Inventory, container: string, pageBytes: number): HugeUsage {
-  const hierarchy = hierarchyOf(inventory.cgroups, "hugetlb");
-  if (hierarchy === null) return { bytesByNode: new Map(), reservedBytes: 0 };
-  const base = `${cgroupDirectory(hierarchy, container)}/hugetlb.${controllerSize(pageBytes)}`;
-  const [first = ""] = (inventory.files.tryRead(`${base}.numa_stat`) ?? "").split("\n");
-  const reserved = inventory.files.tryRead(`${base}.rsvd.${hierarchy.version === 2 ? "current" : "usage_in_bytes"}`);
-  return {
-    bytesByNode: new Map([...first.matchAll(/\bN(\d+)=(\d+)/g)].map(([, node, bytes]) => [Number(node), Number(bytes)])),
-    reservedBytes: Number(reserved ?? 0),
-  };
-}
 
 /** Bytes of ordinary memory that programs of a container have on each NUMA node, copies of files left out. */
 export function readNodeUsage(inventory: Inventory, container: string): ReadonlyMap<number, number> {
@@ -74,11 +53,11 @@ function heapInUse(
   nextBytes: number,
 ): string | null {
   if (unit.backend === "hugetlb") {
-    const { bytesByNode, reservedBytes } = readHugeUsage(inventory, container, unit.pageBytes);
     const isAlike = ({ backend, pageBytes, object }: Unit) => backend === "hugetlb" && object === undefined && pageBytes === unit.pageBytes;
-    const usedBytes = bytesByNode.get(unit.node) ?? 0;
+    const usedBytes = readHugeBytes(inventory, container, unit.pageBytes).get(unit.node) ?? 0;
     if (usedBytes > nextBytes) return `its programs use ${formatSize(usedBytes)} of the huge pages of node ${unit.node}`;
     const allBytes = bytesOf((to?.units ?? []).filter(isAlike));
+    const reservedBytes = readReservedBytes(inventory, container, unit.pageBytes);
     return reservedBytes > allBytes ? `its programs were promised ${formatSize(reservedBytes)} of huge pages` : null;
   }
   if (unit.backend !== "node") return null;

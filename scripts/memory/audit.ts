@@ -7,7 +7,7 @@ import { readCensus } from "../../lib/memory/census.ts";
 import { readHugeCounts, readMemoryCount } from "../../lib/memory/counts.ts";
 import { type Evidence, gatherEvidence } from "../../lib/memory/audit/evidence.ts";
 import { runningFrames } from "../../lib/memory/audit/running_frames.ts";
-import { readSupply } from "../../lib/memory/supply.ts";
+import { readBasePageBytes } from "../../lib/memory/supply.ts";
 import { readNodeFrames } from "../../lib/memory/zones.ts";
 import { specsOf } from "../../lib/container/resolve.ts";
 import type { Node } from "../../lib/container/node.ts";
@@ -50,7 +50,7 @@ function look(node: Node): { evidence: Evidence; scene: AuditScene; findings: Fi
   const inventory = new Inventory(node.kernel);
   const ledger = node.ledger();
   const containers = auditedContainers(inventory, ledger);
-  const { basePageBytes } = readSupply(inventory, []);
+  const basePageBytes = readBasePageBytes(inventory);
   const nodeFrames = readNodeFrames(inventory.files);
   const inside = new Set(containers.flatMap(({ pids }) => pids));
   const others = listNumbered(inventory.files, "/proc", "").filter((pid) => !inside.has(pid));

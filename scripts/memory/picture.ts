@@ -6,7 +6,7 @@ import { gatherEvidence } from "../../lib/memory/audit/evidence.ts";
 import { type FrameMap, type HeldFrames, mapFrames } from "../../lib/memory/audit/frame_map.ts";
 import { mergeRuns } from "../../lib/memory/frame_runs.ts";
 import { runningFrames } from "../../lib/memory/audit/running_frames.ts";
-import { readSupply } from "../../lib/memory/supply.ts";
+import { readBasePageBytes } from "../../lib/memory/supply.ts";
 import { readNodeFrames } from "../../lib/memory/zones.ts";
 import { cellCountOf, type MemoryHolder, type MemoryPanel, memorySvg } from "../../lib/report/memory_svg.ts";
 import { formatBytes } from "../../lib/report/quantity.ts";
@@ -17,7 +17,7 @@ import { auditedContainers } from "./scene.ts";
 export async function drawMemory(context: Context, node: Node, census: Census, path: string): Promise<void> {
   const inventory = new Inventory(node.kernel);
   const containers = auditedContainers(inventory, node.ledger());
-  const { basePageBytes } = readSupply(inventory, []);
+  const basePageBytes = readBasePageBytes(inventory);
   const nodeFrames = readNodeFrames(node.kernel);
   const reader = runningFrames(node.kernel);
   const evidence = gatherEvidence(reader, containers, [], nodeFrames, basePageBytes);
