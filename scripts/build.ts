@@ -1,7 +1,9 @@
 /**
  * Compiles `ffi/native` into `build/`: `libnodeos.so`, the program `nodeos-helper` that runs inside containers, and
  * `nodeos-forwarder` that executes system calls for them; and `ffi/runtime`: `libnodeos-rt.so` for programs that use a
- * container's memory, `libnodeos-preload.so` for those that know nothing of it.
+ * container's memory, `libnodeos-preload.so` for those that know nothing of it; and `ffi/paging`: `libnodeos-paging.so` for programs
+ * that page from user space, `libnodeos-paging-preload.so` for those that know nothing of it. Deno reaches paging through
+ * `libnodeos.so`.
  *
  * The result is cached by content: a stamp beside it holds the hash of sources, compiler and flags.
  * `--sanitize` builds a second copy with the address and undefined-behaviour sanitizers into `build/asan/`.
@@ -14,6 +16,7 @@ import { parseArgs } from "node:util";
 const root = new URL("..", import.meta.url).pathname;
 const sources = `${root}ffi/native`;
 const runtimeSources = `${root}ffi/runtime`;
+const pagingSources = `${root}ffi/paging`;
 /** What both libraries of `ffi/runtime` have; the rest of each begins with its own name. */
 const arena = ["arena.c", "arena_books.c", "arena_cache.c", "arena_fault.c", "arena_grow.c"];
 const flags = ["-std=c17", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-fPIC", "-pthread"];
@@ -29,19 +32,30 @@ export async function build({ sanitize = false }: { sanitize?: boolean } = {}): 
   const library = files(sources);
   const programs = ["helper", "forwarder"].map((name) => ({ name: `nodeos-${name}`, files: files(`${sources}/${name}`) }));
   const runtime = files(runtimeSources);
-  const runtimes = runtimesOf(runtime, sanitize);
+  const paging = files(pagingSources);
+  const runtimes = [...runtimesOf(runtime, sanitize), ...pagingsOf(paging)];
   const stamp = await digest([
     compiler,
     ...flags,
     ...extra,
-    ...[...library, ...programs.flatMap(({ files }) => files), ...runtime].map((path) => `${path}\n${Deno.readTextFileSync(path)}`),
+    ...[...library, ...programs.flatMap(({ files }) => files), ...runtime, ...paging].map((path) =>
+      `${path}\n${Deno.readTextFileSync(path)}`
+    ),
   ]);
   if (isCurrent(out, stamp)) return `${out}/libnodeos.so`;
 
   Deno.mkdirSync(out, { recursive: true });
   const c = (paths: string[]) => paths.filter((path) => path.endsWith(".c"));
   const shared = ["-shared", "-Wl,-z,nodelete", "-Wl,-z,defs"];
-  await compile(compiler, [...flags, ...extra, ...shared, "-o", `${out}/libnodeos.so.new`, ...c(library)]);
+  await compile(compiler, [
+    ...flags,
+    ...extra,
+    ...shared,
+    "-o",
+    `${out}/libnodeos.so.new`,
+    ...c(library),
+    ...c(paging.filter((path) => !isPreload(path))),
+  ]);
   for (const { name, files, options } of runtimes) {
     await compile(compiler, [...flags, ...extra, ...options, ...shared, "-o", `${out}/${name}.new`, ...c(files)]);
   }
@@ -64,6 +78,17 @@ function runtimesOf(runtime: readonly string[], sanitize: boolean) {
     ...(sanitize ? [] : [{ name: "libnodeos-preload.so", files: filesOf(/\/preload\w*\.c$/), options: [] }]),
   ];
 }
+
+/** The libraries of `ffi/paging`. What Deno calls is in `flat*.c`: it has no pointers. */
+function pagingsOf(paging: readonly string[]) {
+  const engine = paging.filter((path) => !isPreload(path) && !/\/flat\w*\.c$/.test(path));
+  return [
+    { name: "libnodeos-paging.so", files: engine, options: [] },
+    { name: "libnodeos-paging-preload.so", files: [...engine, ...paging.filter(isPreload)], options: [] },
+  ];
+}
+
+const isPreload = (path: string) => /\/preload\w*\.c$/.test(path);
 
 async function compile(compiler: string, args: string[]): Promise<void> {
   let output: Deno.CommandOutput;

@@ -5,10 +5,10 @@ import { layerOf, placeOf, resolveFrom } from "./place.ts";
 const rows: readonly (readonly string[])[] = [
   ["scripts"],
   ["lib/node", "lib/enclave"],
-  ["lib/container", "lib/sidecar"],
+  ["lib/container", "lib/sidecar", "lib/astro"],
   ["lib/feature", "lib/memory", "lib/syscall", "lib/paging", "lib/power", "lib/noise"],
   ["lib/plan"],
-  ["lib/kernel"],
+  ["lib/kernel", "lib/fits"],
   ["ffi"],
 ];
 /** Files without imports of ours, which every file of `lib/` and `scripts/` may use. */
