@@ -114,8 +114,8 @@ export interface LaunchRequest {
   /** The most private memory that the program may ask for, in bytes (RLIMIT_DATA): more is refused with ENOMEM. */
   readonly dataBytes?: number;
   /**
-   * The child begins with a copy of our memory, which costs a millisecond: for a cgroup with other NUMA nodes than ours. From
-   * Linux 7 on, if not before, our own memory would move there. Without effect where a keeper gets a filter's listener.
+   * A small process starts the program for us (`nodeos-helper`), and it is our child all the same; costs a millisecond. For a
+   * cgroup with other NUMA nodes than ours: from Linux 7 on, if not before, memory that the child shares with us moves there.
    */
   readonly ownMemory?: boolean;
   /** User and group to become; supplementary groups become the one group. */

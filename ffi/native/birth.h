@@ -10,7 +10,7 @@
 #include <signal.h>
 #include <sys/types.h>
 
-#include "internal.h"
+#include "apart.h"
 
 /* The child never returns from its stack, which is unmapped under it: an address sanitizer would remember the frames. */
 #define IN_CHILD __attribute__((no_sanitize("address", "undefined")))
@@ -84,6 +84,7 @@ struct child {
         int task_count;
         pid_t parent;
         sigset_t mask; /* what the program inherits */
+        int is_sibling; /* a child of our parent */
         volatile int step;
         volatile int error;
 };

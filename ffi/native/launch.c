@@ -81,15 +81,17 @@ static int start(struct child *child, struct clone_args *args, struct nodeos_lau
         const struct nodeos_launch *request = child->request;
         int forward = request->flags & NODEOS_LAUNCH_FORWARD_SIGNALS;
         int dumpable = prctl(PR_GET_DUMPABLE);
-        sigset_t all;
+        sigset_t all, mask;
         long pid;
         int error;
 
         sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &child->mask);
+        pthread_sigmask(SIG_SETMASK, &all, &mask);
+        if (!child->is_sibling)
+                child->mask = mask;
         error = forward ? forward_start() : 0;
         if (error < 0) {
-                pthread_sigmask(SIG_SETMASK, &child->mask, NULL);
+                pthread_sigmask(SIG_SETMASK, &mask, NULL);
                 return refuse(launched, NODEOS_STEP_REQUEST, error);
         }
         launched->exec_ns = nodeos_clock_ns();
@@ -108,13 +110,13 @@ static int start(struct child *child, struct clone_args *args, struct nodeos_lau
                 forward_to(launched->pidfd);
         else if (forward)
                 forward_stop();
-        pthread_sigmask(SIG_SETMASK, &child->mask, NULL);
+        pthread_sigmask(SIG_SETMASK, &mask, NULL);
         return error;
 }
 
 static int run(struct child *child, char *stack, int cgroup, struct nodeos_launched *launched) {
         struct clone_args args = {
-                .flags = CLONE_VFORK | CLONE_PIDFD | CLONE_PARENT_SETTID | CLONE_CLEAR_SIGHAND,
+                .flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_PARENT_SETTID | CLONE_CLEAR_SIGHAND,
                 .pidfd = (uint64_t) (uintptr_t) &launched->pidfd,
                 .parent_tid = (uint64_t) (uintptr_t) &launched->pid,
                 .exit_signal = SIGCHLD,
@@ -124,8 +126,10 @@ static int run(struct child *child, char *stack, int cgroup, struct nodeos_launc
         siginfo_t info;
         int error;
 
-        if (child->handover || !(child->request->flags & NODEOS_LAUNCH_OWN_MEMORY))
-                args.flags |= CLONE_VM;
+        if (child->is_sibling) {
+                args.flags |= CLONE_PARENT;
+                args.exit_signal = 0; /* ours */
+        }
         if (child->request->cgroup) {
                 args.flags |= CLONE_INTO_CGROUP;
                 args.cgroup = (uint64_t) cgroup;
@@ -138,7 +142,7 @@ static int run(struct child *child, char *stack, int cgroup, struct nodeos_launc
                 handover_end(child->handover);
                 launched->listener = child->handover->listener;
         }
-        if (error < 0) {
+        if (error < 0 && !child->is_sibling) {
                 while (launched->pidfd >= 0 && waitid(P_PIDFD, (id_t) launched->pidfd, &info, WEXITED) < 0 && errno == EINTR)
                         ;
                 close_fd(&launched->listener);
@@ -231,27 +235,22 @@ static int read_and_run(struct child *child, char *stack, struct nodeos_launched
         return error;
 }
 
-int32_t nodeos_launch(struct nodeos_launch_call call, const uint8_t *request, struct nodeos_launched *ret_launched) {
-        const struct nodeos_launch *fields = (const struct nodeos_launch *) request;
+int launch_for(const struct launch_origin *origin, const uint8_t *request, int32_t size, struct nodeos_launched *ret_launched) {
         size_t area = STACKS_SIZE + 2 * STRINGS_MAX * sizeof(char *) + sizeof(struct child);
+        char *memory = mmap(NULL, area, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         struct child *child;
-        char *memory;
         int error;
 
-        memset(ret_launched, 0, sizeof(*ret_launched));
-        ret_launched->pidfd = ret_launched->listener = -1;
-        if (call.size < (int32_t) sizeof(*fields) || fields->size != sizeof(*fields) || request[call.size - 1])
-                return refuse(ret_launched, NODEOS_STEP_REQUEST, -EINVAL);
-        /* Shared, so that we hear what a child with a memory of its own was refused. */
-        memory = mmap(NULL, area, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | (fields->flags & NODEOS_LAUNCH_OWN_MEMORY ? MAP_SHARED : MAP_PRIVATE),
-                      -1, 0);
         if (memory == MAP_FAILED)
                 return refuse(ret_launched, NODEOS_STEP_REQUEST, -errno);
         child = (struct child *) (memory + area - sizeof(*child));
-        child->request = fields;
+        child->request = (const struct nodeos_launch *) request;
         child->base = request;
-        child->parent = getpid();
-        child->size = (uint32_t) call.size;
+        child->parent = origin ? origin->parent : getpid();
+        child->is_sibling = origin != NULL;
+        if (origin)
+                child->mask = origin->mask;
+        child->size = (uint32_t) size;
         child->argv = (char **) (memory + STACKS_SIZE);
         child->envp = child->argv + STRINGS_MAX;
         error = read_and_run(child, memory, ret_launched);
@@ -259,4 +258,15 @@ int32_t nodeos_launch(struct nodeos_launch_call call, const uint8_t *request, st
                 close(child->tasks[i]);
         munmap(memory, area);
         return error;
+}
+
+int32_t nodeos_launch(struct nodeos_launch_call call, const uint8_t *request, struct nodeos_launched *ret_launched) {
+        const struct nodeos_launch *fields = (const struct nodeos_launch *) request;
+
+        memset(ret_launched, 0, sizeof(*ret_launched));
+        ret_launched->pidfd = ret_launched->listener = -1;
+        if (call.size < (int32_t) sizeof(*fields) || fields->size != sizeof(*fields) || request[call.size - 1])
+                return refuse(ret_launched, NODEOS_STEP_REQUEST, -EINVAL);
+        return fields->flags & NODEOS_LAUNCH_OWN_MEMORY ? apart_launch(request, call.size, ret_launched)
+                                                        : launch_for(NULL, request, call.size, ret_launched);
 }

@@ -20,6 +20,10 @@ int memory_make_directories(const char *path, int last);
 /* Removes the directories above a path's last part, as far as nothing is in them. */
 void memory_prune(const char *path);
 
+/* nodeos_memory_populate, by a child of this process. */
+int memory_populate_here(const char *path, int64_t from, int64_t to, int64_t keep, int32_t node, uint32_t uid, uint32_t gid,
+                         const char *cgroups);
+
 /* Whether a path is that of a device of memory, /dev/daxN.M. */
 int memory_is_device(const char *path);
 

@@ -1,5 +1,5 @@
 /* Memory of a file is allocated by a process of its own: where it comes from, and whom it is counted for, are properties of
- * the process that allocates it. */
+ * the process that allocates it. That is a child of nodeos-helper: our memory would move to the nodes of the cgroups that it joins. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <limits.h>
@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "apart.h"
 #include "memory.h"
 
 enum {
@@ -223,8 +224,8 @@ static int populate(struct job *job, int64_t keep) {
         return error;
 }
 
-int32_t nodeos_memory_populate(const char *path, int64_t from, int64_t to, int64_t keep, int32_t node, uint32_t uid, uint32_t gid,
-                               const char *cgroups) {
+int memory_populate_here(const char *path, int64_t from, int64_t to, int64_t keep, int32_t node, uint32_t uid, uint32_t gid,
+                         const char *cgroups) {
         struct job job = { .node = node, .from = from, .to = to, .uid = uid, .gid = gid };
         CLEANUP_FD int parent = memory_open_parent(path, 1, &job.name);
         int error;
@@ -240,4 +241,25 @@ int32_t nodeos_memory_populate(const char *path, int64_t from, int64_t to, int64
         while (job.cgroup_count > 0)
                 close(job.cgroups[--job.cgroup_count]);
         return error;
+}
+
+static int add_text(struct apart_request *request, const char *text) {
+        size_t size = strlen(text) + 1;
+
+        /* One byte stays for the end of the list. */
+        if (size >= sizeof(request->text) - request->size)
+                return -E2BIG;
+        memcpy(request->text + request->size, text, size);
+        request->size += (uint32_t) size;
+        return 0;
+}
+
+int32_t nodeos_memory_populate(const char *path, int64_t from, int64_t to, int64_t keep, int32_t node, uint32_t uid, uint32_t gid,
+                               const char *cgroups) {
+        struct apart_request request = { .from = from, .to = to, .keep = keep, .node = node, .uid = uid, .gid = gid };
+        int error = add_text(&request, path);
+
+        for (; error == 0 && *cgroups; cgroups += strlen(cgroups) + 1)
+                error = add_text(&request, cgroups);
+        return error < 0 ? error : apart_populate(&request);
 }

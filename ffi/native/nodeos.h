@@ -108,9 +108,9 @@ enum nodeos_launch_flag {
         NODEOS_LAUNCH_ADD_ENV = 64,         /* envp is added to our own environment, and wins over it */
         NODEOS_LAUNCH_NO_NEW_PRIVILEGES = 128, /* with a filter: the program and what it starts gain no privileges by
                                                * executing, so that setuid is without effect */
-        NODEOS_LAUNCH_OWN_MEMORY = 256 /* the child begins with a copy of our memory, and not with ours: from Linux 7 on, if
-                                        * not before, memory moves with whoever is born into a cgroup with other NUMA
-                                        * nodes. Without effect where a filter hands its listener over */
+        NODEOS_LAUNCH_OWN_MEMORY = 256 /* nodeos-helper, beside the library, starts the program for us, and it is our child all the
+                                        * same: from Linux 7 on, if not before, memory that is shared with whoever is born into a
+                                        * cgroup with other NUMA nodes moves there */
 };
 
 /* In stdio: /dev/null, instead of a descriptor of ours. */
@@ -304,6 +304,12 @@ NODEOS_EXPORT int32_t nodeos_memory_link(const char *path, const char *device);
 NODEOS_EXPORT int32_t nodeos_memory_target(const char *path, uint8_t *ret_target, int32_t size);
 /* Takes a device /dev/daxN.M for root, fills its first zero_bytes with zeroes, and gives it to uid and gid. */
 NODEOS_EXPORT int32_t nodeos_memory_own(const char *device, int64_t zero_bytes, uint32_t uid, uint32_t gid);
+
+/* The text of a small file there; the byte count. */
+NODEOS_EXPORT int32_t nodeos_memory_text(const char *path, uint8_t *ret_text, int32_t size);
+/* Gives a small file, made if need be, a text for everybody to read; with "" removes it. -ETIMEDOUT when programs have had it
+ * locked (flock) for 10 s. */
+NODEOS_EXPORT int32_t nodeos_memory_set_text(const char *path, const char *text);
 
 /* The names in a directory there, as nodeos_file lists them. */
 NODEOS_EXPORT int32_t nodeos_memory_list(const char *path, uint8_t *ret_names, int32_t size);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { launch, LaunchError, type LaunchRequest, stdioNull, wait } from "../../ffi/launch.ts";
 import { getScheduling, memoryModes, policies, resetOnFork } from "../../ffi/task.ts";
+import { childrenOf } from "./keepers.ts";
 import { cpusetMount, isRoot, kernel, ownCpus, TestCgroup, unifiedMount } from "./host.ts";
 import { capture, denoProcess, descriptorOf, scratch, shell } from "./programs.ts";
 
@@ -18,15 +19,57 @@ function statusOf(text: string, name: string): string {
   return new RegExp(`^${name}:\\t(.*)$`, "m").exec(text)?.[1] ?? "";
 }
 
-Deno.test("launch() with memory of its own tells what was refused all the same, and starts what is not", () => {
-  assert.throws(() => launch({ argv: ["/none/such"], ownMemory: true }), { name: "LaunchError", code: "ENOENT", exitCode: 127 });
-  assert.throws(() => launch({ argv: ["/bin/true"], cwd: "/none/such", ownMemory: true }), {
-    name: "LaunchError",
-    code: "ENOENT",
-    exitCode: 125,
-  });
-  const program = launch({ argv: ["/bin/sh", "-c", 'exit "$CODE"'], addEnv: { CODE: "7" }, ownMemory: true, dieWithParent: true });
-  assert.equal(wait(program).code, 7);
+/** What a program sees of where it comes from, but for its own numbers. */
+const birthplace =
+  `pwd -P; echo "PPid: $PPID"; grep -E "^(Uid|Groups|Umask|Sig[BIC]|Shd|Cap|NoNewPrivs|Seccomp|Cpus_allowed)" /proc/self/status
+  cut -d" " -f5-7 /proc/self/stat; cat /proc/self/limits /proc/self/cgroup; ls -l /proc/self/fd | grep -vE "/proc/|/out-" | cut -d">" -f2 | cut -d"[" -f1 | sort; env | grep -v ^PWD= | sort`;
+
+Deno.test("launch() with memory of its own gives a program the same birth in everything", () => {
+  const scheduling = { policy: policies.batch, nice: 5 };
+  const requests: Omit<LaunchRequest, "argv">[] = [
+    {},
+    { addEnv: { A: "1" }, cwd: "/", cpus: [ownCpus[0]], scheduling, dieWithParent: true, dataBytes: 2 ** 30 },
+    { env: { PATH: Deno.env.get("PATH")! }, forwardSignals: true, memory: { mode: memoryModes.preferred, nodes: [0] } },
+    ...(isRoot ? [{ credentials: { uid: 1234, gid: 1234 }, dieWithParent: true }] : []),
+  ];
+  for (const request of requests) {
+    const [own, apart] = [false, true].map((ownMemory) => capture({ argv: ["sh", "-c", birthplace], ...request, ownMemory }));
+    assert.match(own.out, /^PPid:/m);
+    assert.deepEqual(apart, own);
+  }
+});
+
+Deno.test("launch() with memory of its own tells what was refused as it does without, and leaves nothing", () => {
+  const requests: LaunchRequest[] = [
+    { argv: ["/none/such"] },
+    { argv: ["none-such"], search: "/usr:/bin" },
+    { argv: ["/bin/true"], cwd: "/none/such" },
+    { argv: ["/bin/true"], stdio: [-1, 9999, -1] },
+    { argv: ["/bin/true"], cgroup: "/sys/fs/cgroup/none/such" },
+    { argv: ["/bin/true"], cpus: [4095] },
+  ];
+  const refusal = (request: LaunchRequest) => {
+    try {
+      launch(request);
+    } catch (error) {
+      if (error instanceof LaunchError) return [error.message, error.exitCode];
+      throw error;
+    }
+  };
+  const state = () => [kernel.list("/proc/self/fd").length, childrenOf(Deno.pid)];
+  const before = state();
+  for (const request of requests) {
+    const own = refusal(request);
+    assert.match(`${own?.[0]}`, /^Cannot /);
+    assert.deepEqual(refusal({ ...request, ownMemory: true }), own);
+  }
+  assert.deepEqual(state(), before);
+});
+
+Deno.test("launch() with memory of its own passes signals on, and is the program's parent", () => {
+  const argv = ["sh", "-c", "trap 'exit 7' USR1; kill -USR1 $PPID; while :; do sleep 0.01; done"];
+  const program = launch({ argv, ownMemory: true, forwardSignals: true });
+  assert.deepEqual([wait(program).code, wait(launch({ argv: ["sh", "-c", "exit 3"], ownMemory: true })).code], [7, 3]);
 });
 
 Deno.test("launch() passes arguments on byte for byte", () => {

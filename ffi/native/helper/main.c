@@ -20,7 +20,7 @@ static const char usage[] =
 static const struct {
         const char *name;
         int (*main)(int argc, char **argv);
-} commands[] = { { "noise", noise_main }, { "solve", solve_main }, { "load", load_main } };
+} commands[] = { { "noise", noise_main }, { "solve", solve_main }, { "load", load_main }, { "apart", apart_main } };
 
 int fail(int status, const char *format, ...) {
         va_list arguments;

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { isKernelBefore } from "../../../lib/kernel/release.ts";
-import { guestTest, isGuest, kernel } from "../guest.ts";
+import { guestTest } from "../guest.ts";
 import { assertWithin, mib, Programs } from "../memory_programs.ts";
 
 guestTest("memory: unmodified programs run wholly on the nodes that numa=fake makes, several as one unit", async () => {
@@ -21,27 +20,22 @@ guestTest("memory: unmodified programs run wholly on the nodes that numa=fake ma
   assertWithin(await programs.frames(large.pid), nodes, "deno");
 });
 
-const exhausts = "memory: a program that exhausts its whole node gets ENOMEM and lives, and neighbours notice nothing";
-if (isGuest && !isKernelBefore(kernel, 7, 0)) {
-  Deno.test.ignore(`${exhausts} [open: from Linux 7 on, some memory of who starts it moves to the node as well]`, () => {});
-} else {
-  guestTest(exhausts, async () => {
-    await using programs = await Programs.up({
-      serviceCpus: [0, 1],
-      containers: [
-        { name: "greedy", cpus: [2, 3], memory: { units: [{ node: 4, backend: "node" }] } },
-        {
-          name: "calm",
-          cpus: [4, 5],
-          memory: { units: [{ bytes: 16 * mib, node: 3 }, { bytes: mib, node: 3, pageBytes: 4096, object: "halo" }] },
-        },
-      ],
-    });
-    const calm = await programs.hold("calm", "3:6");
-    const greedy = await programs.exhaust("greedy");
-    console.log(`node: ${greedy.status}`);
-    assert.match(greedy.status, /^malloc ENOMEM after [1-9]\d* MiB, mmap ENOMEM after [1-9]\d* MiB$/);
-    await programs.goesOn("calm", calm.pid);
-    assert.deepEqual(["greedy", "calm"].map((name) => programs.killed(name)), [0, 0]);
+guestTest("memory: a program that exhausts its whole node gets ENOMEM and lives, and neighbours notice nothing", async () => {
+  await using programs = await Programs.up({
+    serviceCpus: [0, 1],
+    containers: [
+      { name: "greedy", cpus: [2, 3], memory: { units: [{ node: 4, backend: "node" }] } },
+      {
+        name: "calm",
+        cpus: [4, 5],
+        memory: { units: [{ bytes: 16 * mib, node: 3 }, { bytes: mib, node: 3, pageBytes: 4096, object: "halo" }] },
+      },
+    ],
   });
-}
+  const calm = await programs.hold("calm", "3:6");
+  const greedy = await programs.exhaust("greedy");
+  console.log(`node: ${greedy.status}`);
+  assert.match(greedy.status, /^malloc ENOMEM after [1-9]\d* MiB, mmap ENOMEM after [1-9]\d* MiB$/);
+  await programs.goesOn("calm", calm.pid);
+  assert.deepEqual(["greedy", "calm"].map((name) => programs.killed(name)), [0, 0]);
+});
