@@ -1,6 +1,7 @@
 import { ArgumentScannerError, buildApplication, buildRouteMap, formatMessageForArgumentScannerError, text_en } from "@stricli/core";
 import type { Context } from "./context.ts";
 import { exitCodeOf, formatError } from "./failure.ts";
+import { command as astro } from "./astro/command.ts";
 import { command as completion } from "./completion/command.ts";
 import { command as doctor } from "./doctor/command.ts";
 import { command as down } from "./down/command.ts";
@@ -9,6 +10,7 @@ import { command as feature } from "./feature/command.ts";
 import { command as job } from "./job/command.ts";
 import { command as memory } from "./memory/command.ts";
 import { command as noise } from "./noise/command.ts";
+import { command as paging } from "./paging/command.ts";
 import { command as plan } from "./plan/command.ts";
 import { command as ps } from "./ps/command.ts";
 import { command as resize } from "./resize/command.ts";
@@ -46,6 +48,8 @@ const root = buildRouteMap<string, Context>({
     plan,
     restore,
     noise,
+    paging,
+    astro,
     completion,
   },
   docs: {

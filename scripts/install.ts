@@ -73,6 +73,10 @@ function compileProfiles(): void {
 const runtimes: Readonly<Record<string, string>> = {
   "build/libnodeos-rt.so": "lib/libnodeos-rt.so",
   "build/libnodeos-preload.so": "lib/libnodeos-preload.so",
+  "build/libnodeos-paging.so": "lib/libnodeos-paging.so",
+  "build/libnodeos-paging-preload.so": "lib/libnodeos-paging-preload.so",
+  "ffi/paging/nodeos_paging.h": "include/nodeos_paging.h",
+  "ffi/paging/nodeos_umap.h": "include/nodeos_umap.h",
   "ffi/runtime/nodeos_memory.h": "include/nodeos_memory.h",
   "ffi/runtime/nodeos_sidecar.h": "include/nodeos_sidecar.h",
   "ffi/runtime/nodeos_memory.f90": "include/nodeos_memory.f90",
