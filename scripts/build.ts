@@ -12,6 +12,7 @@
  */
 
 import { parseArgs } from "node:util";
+import { Compiler, digest, exists } from "./compiler.ts";
 
 const root = new URL("..", import.meta.url).pathname;
 const sources = `${root}ffi/native`;
@@ -23,45 +24,37 @@ const flags = ["-std=c17", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-fvisibi
 
 /** Builds what is out of date and returns the path of the library. */
 export async function build({ sanitize = false }: { sanitize?: boolean } = {}): Promise<string> {
-  const compiler = Deno.env.get("CC") ?? "gcc";
+  const compilerName = Deno.env.get("CC") ?? "gcc";
   const extra = [
     ...(Deno.env.get("CFLAGS") ?? "").split(" ").filter(Boolean),
     ...(sanitize ? ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"] : []),
   ];
   const out = `${root}build${sanitize ? "/asan" : ""}`;
-  const library = files(sources);
-  const programs = ["helper", "forwarder"].map((name) => ({ name: `nodeos-${name}`, files: files(`${sources}/${name}`) }));
   const runtime = files(runtimeSources);
+  const library = [...files(sources), ...runtime.filter(isShare)];
+  const programs = ["helper", "forwarder"].map((name) => ({ name: `nodeos-${name}`, files: files(`${sources}/${name}`) }));
   const paging = files(pagingSources);
   const runtimes = [...runtimesOf(runtime, sanitize), ...pagingsOf(paging)];
-  const stamp = await digest([
-    compiler,
-    ...flags,
-    ...extra,
-    ...[...library, ...programs.flatMap(({ files }) => files), ...runtime, ...paging].map((path) =>
-      `${path}\n${Deno.readTextFileSync(path)}`
-    ),
-  ]);
+  const all = [...library, ...programs.flatMap(({ files }) => files), ...runtime, ...paging];
+  const texts = (paths: readonly string[]) => paths.map((path) => `${path}\n${Deno.readTextFileSync(path)}`);
+  const stamp = await digest([compilerName, ...flags, ...extra, ...texts(all)]);
   if (isCurrent(out, stamp)) return `${out}/libnodeos.so`;
 
-  Deno.mkdirSync(out, { recursive: true });
-  const c = (paths: string[]) => paths.filter((path) => path.endsWith(".c"));
+  const headers = await digest(texts(all.filter((path) => path.endsWith(".h"))));
+  const compiler = new Compiler(compilerName, [...flags, ...extra], `${out}/objects`, headers);
+  const objects = (paths: readonly string[], options?: readonly string[]) =>
+    compiler.objects(paths.filter((path) => path.endsWith(".c")), options);
   const shared = ["-shared", "-Wl,-z,nodelete", "-Wl,-z,defs"];
-  await compile(compiler, [
-    ...flags,
-    ...extra,
-    ...shared,
-    "-o",
-    `${out}/libnodeos.so.new`,
-    ...c(library),
-    ...c(paging.filter((path) => !isPreload(path))),
+  await Promise.all([
+    objects([...library, ...paging.filter((path) => !isPreload(path))]).then((made) =>
+      compiler.link(`${out}/libnodeos.so.new`, made, shared)
+    ),
+    ...runtimes.map(async ({ name, files, options }) =>
+      compiler.link(`${out}/${name}.new`, await objects(files, options), [...options, ...shared])
+    ),
+    ...programs.map(async ({ name, files }) => compiler.link(`${out}/${name}.new`, await objects([...files, ...library]))),
   ]);
-  for (const { name, files, options } of runtimes) {
-    await compile(compiler, [...flags, ...extra, ...options, ...shared, "-o", `${out}/${name}.new`, ...c(files)]);
-  }
-  for (const { name, files } of programs) {
-    await compile(compiler, [...flags, ...extra, "-o", `${out}/${name}.new`, ...c(files), ...c(library)]);
-  }
+  compiler.forget();
   // A running command keeps the file it mapped: the new one takes the name, not the place.
   for (const name of ["libnodeos.so", ...[...programs, ...runtimes].map(({ name }) => name)]) {
     if (exists(`${out}/${name}.new`)) Deno.renameSync(`${out}/${name}.new`, `${out}/${name}`);
@@ -75,7 +68,9 @@ function runtimesOf(runtime: readonly string[], sanitize: boolean) {
   const filesOf = (pattern: RegExp) => runtime.filter((path) => arena.some((name) => path.endsWith(`/${name}`)) || pattern.test(path));
   return [
     { name: "libnodeos-rt.so", files: filesOf(/\/(arena_api|memory_\w+)\.c$/), options: sanitize ? ["-DNODEOS_DEBUG"] : [] },
-    ...(sanitize ? [] : [{ name: "libnodeos-preload.so", files: filesOf(/\/preload\w*\.c$/), options: [] }]),
+    ...(sanitize
+      ? []
+      : [{ name: "libnodeos-preload.so", files: [...filesOf(/\/preload\w*\.c$/), ...runtime.filter(isShare)], options: [] }]),
   ];
 }
 
@@ -88,22 +83,9 @@ function pagingsOf(paging: readonly string[]) {
   ];
 }
 
+/** Whatever takes huge pages of a container keeps to its shares of NUMA nodes. */
+const isShare = (path: string) => /\/memory_share\w*\.c$/.test(path);
 const isPreload = (path: string) => /\/preload\w*\.c$/.test(path);
-
-async function compile(compiler: string, args: string[]): Promise<void> {
-  let output: Deno.CommandOutput;
-  try {
-    output = await new Deno.Command(compiler, { args, stdout: "piped", stderr: "piped" }).output();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new Error(
-      `Cannot build libnodeos: there is no C compiler named ${compiler}. Install one (Debian, Ubuntu: apt-get install gcc libc6-dev; ` +
-        `Fedora, RHEL: dnf install gcc glibc-devel), or point NODEOS_LIB at a ready libnodeos.so`,
-      { cause: error },
-    );
-  }
-  if (!output.success) throw new Error(`Cannot build libnodeos: ${compiler} says\n${new TextDecoder().decode(output.stderr)}`);
-}
 
 function files(directory: string): string[] {
   return [...Deno.readDirSync(directory)].filter(({ name }) => /\.[ch]$/.test(name)).map(({ name }) => `${directory}/${name}`).sort();
@@ -112,21 +94,6 @@ function files(directory: string): string[] {
 function isCurrent(out: string, stamp: string): boolean {
   return exists(`${out}/libnodeos.so`) && exists(`${out}/libnodeos-rt.so`) && exists(`${out}/stamp`) &&
     Deno.readTextFileSync(`${out}/stamp`) === stamp;
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-async function digest(parts: string[]): Promise<string> {
-  const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(parts.join("\0")));
-  return [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** Somebody built the library already, and says where. */
