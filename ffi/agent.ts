@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { joined } from "./bytes.ts";
 import { errno, SysError } from "./errors.ts";
 import { controlKeeper, sendNow } from "./keeper.ts";
 
@@ -153,14 +154,4 @@ function frameOf(call: number, values: readonly number[], data: Uint8Array = new
   values.forEach((value, index) => view.setUint32(32 + 8 * index, value, true));
   frame.set(data, callBytes);
   return frame;
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

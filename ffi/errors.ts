@@ -65,5 +65,6 @@ export const errno = {
   ENODATA: 61,
   EMSGSIZE: 90,
   EOPNOTSUPP: 95,
+  ETIMEDOUT: 110,
   ECANCELED: 125,
 } as const;

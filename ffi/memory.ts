@@ -23,6 +23,10 @@ const library = lazyLibrary({
   nodeos_memory_target: { parameters: ["buffer", "buffer", "i32"], result: "i32" },
   // int32_t nodeos_memory_own(const char *device, int64_t zero_bytes, uint32_t uid, uint32_t gid);
   nodeos_memory_own: { parameters: ["buffer", "i64", "u32", "u32"], result: "i32" },
+  // int32_t nodeos_memory_text(const char *path, uint8_t *ret_text, int32_t size);
+  nodeos_memory_text: { parameters: ["buffer", "buffer", "i32"], result: "i32" },
+  // int32_t nodeos_memory_set_text(const char *path, const char *text);
+  nodeos_memory_set_text: { parameters: ["buffer", "buffer"], result: "i32" },
 });
 
 /** A user and a group, by their numbers. */
@@ -57,6 +61,8 @@ export interface MemoryFiles {
   target(path: string): string | null;
   /** Whether there is a directory. */
   isDirectory(path: string): boolean;
+  /** The text of a small file; `null` when it is not there. */
+  text(path: string): string | null;
 }
 
 /** Which bytes of a file are to be allocated, and by whom. */
@@ -91,6 +97,8 @@ export interface MemoryWriter {
   link(path: string, device: string): void;
   /** Fills the first bytes of a device with zeroes, and gives it to somebody. */
   own(device: string, zeroBytes: number, owner: FileOwner): void;
+  /** Replaces a small file that programs read, or makes it; `null` removes it. Waits as long as one has it locked, up to 10 s. */
+  setText(path: string, text: string | null): void;
 }
 
 const typeBits = 0o170000;
@@ -130,6 +138,13 @@ export const runningMemory: MemoryFiles & MemoryWriter = {
     const facts = factsOf(path);
     return facts !== null && (Number(facts[4]) & typeBits) === directoryBits;
   },
+  text(path) {
+    const text = new Uint8Array(1 << 16);
+    const length = library().nodeos_memory_text(cstr(path), text, text.length);
+    if (absent.includes(length) || length === -errno.EINVAL) return null;
+    check(length, () => `read ${path}`);
+    return new TextDecoder().decode(text.subarray(0, length));
+  },
   mount(path, type, options) {
     check(library().nodeos_memory_mount(cstr(path), cstr(type), cstr(options)), () => `mount ${type} (${options}) on ${path}`);
   },
@@ -158,6 +173,9 @@ export const runningMemory: MemoryFiles & MemoryWriter = {
   },
   own(device, zeroBytes, { uid, gid }) {
     check(library().nodeos_memory_own(cstr(device), BigInt(zeroBytes), uid, gid), () => `give ${device} to ${uid}:${gid}`);
+  },
+  setText(path, text) {
+    check(library().nodeos_memory_set_text(cstr(path), cstr(text ?? "")), () => text === null ? `remove ${path}` : `write ${path}`);
   },
 };
 

@@ -21,7 +21,7 @@ const library = lazyLibrary({
 });
 
 /** Structures whose layout the library can tell; `layouts` in `native/abi.c`. */
-export const layoutTypes = { schedAttr: 0, launch: 1, launched: 2, noise: 3 } as const;
+export const layoutTypes = { schedAttr: 0, launch: 1, launched: 2, noise: 3, sampler: 4, ring: 5 } as const;
 
 /** Offset of a field of a C structure as the compiler laid it out, in bytes; its size for field -1; negative when there is none. */
 export function layoutOf(type: number, field: number): number {

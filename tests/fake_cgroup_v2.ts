@@ -2,7 +2,6 @@ import { errno } from "../ffi/errors.ts";
 import { formatCpuList, parseCpuList } from "../lib/kernel/cpulist.ts";
 import { amount, childrenOf, type FakeHierarchy, list, overlap, refuse, root, split } from "./fake_cgroups.ts";
 import type { FakeKernel } from "./fake_kernel.ts";
-import { numaStat } from "./fake_memory.ts";
 
 /** In the order in which the kernel prints them. */
 const controllers = ["cpuset", "cpu", "io", "memory", "hugetlb", "pids"];
@@ -159,4 +158,9 @@ export class Version2 implements FakeHierarchy {
       ? "Cpu list in cpuset.cpus not exclusive"
       : null;
   }
+}
+
+/** `hugetlb.SIZE.numa_stat` of a cgroup that has these bytes on its nodes. */
+function numaStat(counts: readonly number[]): string {
+  return [`total=${counts.reduce((sum, count) => sum + count, 0)}`, ...counts.map((count, node) => `N${node}=${count}`)].join(" ");
 }

@@ -70,6 +70,17 @@ export class FakeMemory implements MemoryFiles, MemoryWriter {
     return /^-> (.*)$/.exec(this.kernel.textOf(path) ?? "")?.[1] ?? null;
   }
 
+  text(path: string): string | null {
+    return this.kernel.textOf(path) ?? null;
+  }
+
+  setText(path: string, text: string | null): void {
+    this.kernel.change(path, () => {
+      if (text !== null) this.kernel.files.set(path, text);
+      else if (!this.kernel.files.delete(path)) refuse(path, errno.ENOENT);
+    });
+  }
+
   isDirectory(path: string): boolean {
     return this.kernel.exists(path) && this.kernel.directories.has(path);
   }
@@ -185,11 +196,6 @@ export class FakeMemory implements MemoryFiles, MemoryWriter {
     if (left < 0) refuse(path, errno.ENOSPC);
     this.kernel.files.set(free, `${left}`);
   }
-}
-
-/** `hugetlb.SIZE.numa_stat` of a cgroup that has these bytes on its nodes. */
-export function numaStat(counts: readonly number[]): string {
-  return [`total=${counts.reduce((sum, count) => sum + count, 0)}`, ...counts.map((count, node) => `N${node}=${count}`)].join(" ");
 }
 
 /** Options as the kernel prints them: sizes in KiB, pages in MiB. */

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "internal.h"
+#include "power.h"
 
 /* Our sched_attr is the kernel's, field by field. */
 _Static_assert(sizeof(struct nodeos_sched_attr) == sizeof(struct sched_attr), "sched_attr");
@@ -45,12 +46,25 @@ static const int32_t noise_fields[] = {
         FIELD(nodeos_noise, locked),
 };
 
+static const int32_t sampler_fields[] = {
+        sizeof(struct nodeos_sampler), FIELD(nodeos_sampler, period_ns), FIELD(nodeos_sampler, count), FIELD(nodeos_sampler, capacity),
+        FIELD(nodeos_sampler, driver), FIELD(nodeos_sampler, priority), FIELD(nodeos_sampler, cpu), FIELD(nodeos_sampler, reserved),
+};
+
+static const int32_t ring_fields[] = {
+        sizeof(struct nodeos_ring), FIELD(nodeos_ring, magic), FIELD(nodeos_ring, version), FIELD(nodeos_ring, count),
+        FIELD(nodeos_ring, capacity), FIELD(nodeos_ring, record_bytes), FIELD(nodeos_ring, first_offset),
+        FIELD(nodeos_ring, period_ns), FIELD(nodeos_ring, start_ns), FIELD(nodeos_ring, head), FIELD(nodeos_ring, missed),
+        FIELD(nodeos_ring, failed), FIELD(nodeos_ring, scheduling), FIELD(nodeos_ring, placement),
+};
+
 #define TABLE(fields) { fields, sizeof(fields) / sizeof(*fields) }
 
 static const struct {
         const int32_t *fields; /* the size of the structure, then the offset of each field */
         size_t count;
-} layouts[] = { TABLE(sched_attr_fields), TABLE(launch_fields), TABLE(launched_fields), TABLE(noise_fields) };
+} layouts[] = { TABLE(sched_attr_fields), TABLE(launch_fields), TABLE(launched_fields), TABLE(noise_fields),
+              TABLE(sampler_fields), TABLE(ring_fields) };
 
 const int32_t nodeos_abi = NODEOS_ABI;
 

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "../runtime/memory_share.h"
 #include "memory.h"
 
 #ifndef MADV_POPULATE_WRITE
@@ -60,14 +61,16 @@ int32_t nodeos_map_object(const char *path, int64_t offset, int64_t bytes, uint6
 int32_t nodeos_map_huge(int64_t bytes, int32_t page_shift, uint64_t *ret_address) {
         int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB;
         void *memory;
+        int shared;
 
         if (page_shift < 12 || page_shift > 40 || bytes <= 0 || bytes % (1ll << page_shift))
                 return -EINVAL;
         flags = (int) ((uint32_t) flags | (uint32_t) page_shift << 26);
-        memory = mmap(NULL, (size_t) bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+        memory = share_map((size_t) bytes, flags);
         if (memory == MAP_FAILED)
                 return -errno;
-        if (madvise(memory, (size_t) bytes, MADV_POPULATE_WRITE) < 0) {
+        shared = share_populate(memory, (size_t) bytes, (size_t) 1 << page_shift);
+        if (shared < 0 || (shared == 0 && madvise(memory, (size_t) bytes, MADV_POPULATE_WRITE) < 0)) {
                 int error = errno;
 
                 munmap(memory, (size_t) bytes);

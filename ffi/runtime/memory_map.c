@@ -14,6 +14,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "memory_share.h"
 #include "nodeos_memory.h"
 
 #define PUBLIC __attribute__((visibility("default")))
@@ -197,6 +198,13 @@ PUBLIC int nodeos_populate(void *address, size_t bytes) {
         return -1;
 }
 
+/* Within the container's shares, where it has several nodes. */
+static int populate_heap(void *address, size_t bytes, size_t page) {
+        int shared = share_populate(address, bytes, page);
+
+        return shared == 0 ? nodeos_populate(address, bytes) : shared > 0 ? 0 : -1;
+}
+
 PUBLIC void *nodeos_heap(size_t bytes, size_t page, int populate) {
         int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB;
         void *address;
@@ -214,10 +222,10 @@ PUBLIC void *nodeos_heap(size_t bytes, size_t page, int populate) {
                 return NULL;
         }
         bytes = (bytes + page - 1) & ~(page - 1);
-        address = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags | __builtin_ctzl(page) << MAP_HUGE_SHIFT, -1, 0);
+        address = share_map(bytes, flags | __builtin_ctzl(page) << MAP_HUGE_SHIFT);
         if (address == MAP_FAILED)
                 return NULL;
-        if (populate && nodeos_populate(address, bytes) < 0) {
+        if (populate && populate_heap(address, bytes, page) < 0) {
                 int saved = errno;
 
                 munmap(address, bytes);

@@ -43,7 +43,8 @@ size_t nodeos_object_page(const char *name);
 int nodeos_huge_pages(size_t *ret_pages, int most);
 
 /* Reserves zeroed memory in huge pages of one size, 0: the first of the container's. It is populated where `populate` is not
- * zero; else nodeos_populate does it, after nodeos_bind. Bytes are rounded up to whole pages, for nodeos_unmap too.
+ * zero, within what the container has of each NUMA node; else nodeos_populate does it, after nodeos_bind. Bytes are rounded up
+ * to whole pages, for nodeos_unmap too.
  * ENOMEM: the units of the container are exhausted. EINVAL: 0 bytes, or a page size that the kernel does not have.
  * ENOENT: page is 0, and the container has no huge pages. */
 void *nodeos_heap(size_t bytes, size_t page, int populate);

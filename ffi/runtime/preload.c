@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "memory_share.h"
 #include "preload.h"
 
 #ifndef MADV_POPULATE_WRITE
@@ -37,9 +38,13 @@ int kernel_madvise(void *at, size_t bytes, int advice) {
         return (int) syscall(SYS_madvise, at, bytes, advice);
 }
 
-static bool populate(void *at, size_t bytes) {
+/* `page` is that of the container's huge pages, or 0 for what is nobody's share. */
+static bool populate(void *at, size_t bytes, size_t page) {
+        int shared = page && !preload.is_lazy ? share_populate(at, bytes, page) : 0;
         char *from = at;
 
+        if (shared)
+                return shared > 0;
         if (preload.is_lazy || kernel_madvise(at, bytes, MADV_POPULATE_WRITE) == 0)
                 return true;
         if (errno != EINVAL)
@@ -50,19 +55,19 @@ static bool populate(void *at, size_t bytes) {
         return true;
 }
 
-static void *take(void *at, size_t bytes, int flags) {
+static void *take(void *at, size_t bytes, size_t page, int flags) {
         void *taken;
 
         flags |= MAP_PRIVATE | MAP_ANONYMOUS;
-        taken = kernel_mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+        taken = page ? share_map(bytes, flags) : kernel_mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
         if (taken == MAP_FAILED)
                 return NULL;
-        if (populate(taken, bytes)) {
+        if (populate(taken, bytes, page)) {
                 if (!at || kernel_mremap(taken, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, at) == at)
                         return taken = at ? at : taken;
                 /* Before Linux 5.16 huge pages do not move. */
                 if (errno == EINVAL && kernel_munmap(taken, bytes) == 0 &&
-                    kernel_mmap(at, bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED, -1, 0) == at && populate(at, bytes))
+                    kernel_mmap(at, bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED, -1, 0) == at && populate(at, bytes, page))
                         return at;
                 addresses_take(at, bytes, 1);
                 return NULL;
@@ -71,9 +76,10 @@ static void *take(void *at, size_t bytes, int flags) {
         return NULL;
 }
 
-/* Ordinary pages, with an address as huge pages have it. */
-static void *take_ordinary(void *at, size_t bytes, size_t page) {
-        void *addresses = at ? at : addresses_take(NULL, bytes, page), *taken = addresses ? take(addresses, bytes, 0) : NULL;
+/* Ordinary pages, with an address as huge pages have it; for tests within the shares of these. */
+static void *take_ordinary(void *at, size_t bytes, size_t page, bool is_shared) {
+        void *addresses = at ? at : addresses_take(NULL, bytes, page);
+        void *taken = addresses ? take(addresses, bytes, is_shared ? page : 0, 0) : NULL;
 
         if (!taken && addresses && !at)
                 kernel_munmap(addresses, bytes);
@@ -82,18 +88,23 @@ static void *take_ordinary(void *at, size_t bytes, size_t page) {
 
 /* For tests: a pool that has so many bytes. */
 static void *take_for_test(void *at, size_t bytes, size_t page) {
+        void *taken;
+
         if (bytes > __atomic_load_n(&preload.ordinary_left, __ATOMIC_RELAXED))
                 return NULL;
         __atomic_sub_fetch(&preload.ordinary_left, bytes, __ATOMIC_RELAXED);
-        return take_ordinary(at, bytes, page);
+        taken = take_ordinary(at, bytes, page, true);
+        if (!taken)
+                __atomic_add_fetch(&preload.ordinary_left, bytes, __ATOMIC_RELAXED);
+        return taken;
 }
 
 void *pages_take(void *at, size_t bytes, size_t page) {
         void *taken = preload.is_ordinary ? take_for_test(at, bytes, page)
-                                          : take(at, bytes, MAP_HUGETLB | __builtin_ctzl(page) << MAP_HUGE_SHIFT);
+                                          : take(at, bytes, page, MAP_HUGETLB | __builtin_ctzl(page) << MAP_HUGE_SHIFT);
 
         if (!taken && preload.falls_back) {
-                taken = take_ordinary(at, bytes, page);
+                taken = take_ordinary(at, bytes, page, false);
                 if (taken)
                         __atomic_add_fetch(&preload.fallback_bytes, bytes, __ATOMIC_RELAXED);
         }

@@ -6,6 +6,7 @@
  *      preload_pieces.c  what of these mappings a program still has, so that parts of them can be changed
  *      preload_static.c  the program's .data and .bss
  *      preload_report.c  what lies where, at the end
+ *      memory_share*.c   of which NUMA node pages come, where the container has some of several
  *
  * Without NODEOS_HUGE_PAGES everything goes to the C library. */
 #ifndef NODEOS_PRELOAD_H

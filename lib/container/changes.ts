@@ -7,8 +7,8 @@ import { type Drift, verify } from "../plan/executor.ts";
 import { holdingOf, type Ledger, replaceHolding } from "../plan/ledger.ts";
 import { losesUnits, type OwnMemory, widest } from "../memory/unit.ts";
 import type { Store } from "../plan/store.ts";
+import { specsOf } from "./ledger_specs.ts";
 import { reconcile } from "./reconcile.ts";
-import { specsOf } from "./resolve.ts";
 import type { ContainerSpec } from "./spec.ts";
 import { announce, conclude, transition } from "./transition.ts";
 

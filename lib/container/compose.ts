@@ -1,7 +1,7 @@
 import { cache } from "../feature/cache.ts";
 import { cpuset } from "../feature/cpuset.ts";
 import { devices } from "../feature/devices.ts";
-import type { Birth, Site } from "../feature/feature.ts";
+import type { Birth } from "../feature/feature.ts";
 import { loadBalancing } from "../feature/load_balancing.ts";
 import { memory } from "../feature/memory.ts";
 import { pids } from "../feature/pids.ts";
@@ -9,6 +9,7 @@ import { scheduling } from "../feature/scheduling.ts";
 import { swap } from "../feature/swap.ts";
 import type { Inventory } from "../kernel/inventory.ts";
 import { planUnits } from "../memory/plan.ts";
+import type { Site } from "../plan/seat.ts";
 import { type Change, isSame } from "../plan/step.ts";
 import type { ContainerSpec } from "./spec.ts";
 

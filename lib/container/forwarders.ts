@@ -2,7 +2,7 @@ import { Inventory } from "../kernel/inventory.ts";
 import type { Kernel } from "../plan/driver.ts";
 import { holdingOf, type Ledger, type Owner } from "../plan/ledger.ts";
 import { type Forwarding, forwardingDirectory, type ForwardingSeat } from "./forwarding_seat.ts";
-import { specsOf } from "./resolve.ts";
+import { specsOf } from "./ledger_specs.ts";
 import { seatsOf } from "./seats.ts";
 import { type ContainerSpec, type Lifetime, type NodeRequest, serviceName } from "./spec.ts";
 

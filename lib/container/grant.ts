@@ -1,10 +1,11 @@
 import { didYouMean, NoSuchObjectError, RefusedError, UsageError } from "../errors.ts";
 import type { Inventory } from "../kernel/inventory.ts";
 import { inUse } from "../memory/usage.ts";
-import { describeUnit, formatSize, nodesOf, type OwnMemory, type Unit, type UnitRequest } from "../memory/unit.ts";
-import { holdingOf, type Ledger } from "../plan/ledger.ts";
+import { describeUnit, formatSize, limitBytesOf, nodesOf, type OwnMemory, type Unit, type UnitRequest } from "../memory/unit.ts";
+import type { Ledger } from "../plan/ledger.ts";
 import { quote } from "../quote.ts";
-import { decideMemories, limitOf, nodesFor } from "./own_memory.ts";
+import { findSpec } from "./ledger_specs.ts";
+import { decideMemories, nodesFor } from "./own_memory.ts";
 import { type ContainerSpec, SpecError, type SpecIssue } from "./spec.ts";
 
 /** How the memory of a container that runs becomes another one. */
@@ -23,8 +24,7 @@ export type MemoryChange =
  * {NoSuchObjectError} if there is no such container or unit.
  */
 export function decideMemoryChange(inventory: Inventory, ledger: Ledger, name: string, change: MemoryChange): ContainerSpec {
-  const old = holdingOf(ledger, name)?.spec as ContainerSpec | undefined;
-  if (old === undefined) throw new NoSuchObjectError(`Cannot find container ${quote(name)}`, { remedy: "nodeos ps lists them" });
+  const old = findSpec(ledger, name);
   if (old.role === "service") {
     throw new UsageError("Cannot give the ServiceOS memory of its own", { remedy: "It has what containers leave; nodeos memory shows it" });
   }
@@ -40,8 +40,8 @@ export function decideMemoryChange(inventory: Inventory, ledger: Ledger, name: s
       throw new RefusedError(`Cannot take memory from container ${name}: ${problem}`, { remedy: "End or shrink what uses it first" });
     }
   }
-  const hadLimit = limitOf(old.memory) !== null;
-  const memoryBytes = limitOf(memory) ?? (hadLimit ? null : old.memoryBytes);
+  const hadLimit = limitBytesOf(old.memory) !== null;
+  const memoryBytes = limitBytesOf(memory) ?? (hadLimit ? null : old.memoryBytes);
   const { memory: _, ...rest } = old;
   return { ...rest, nodes, memoryBytes, ...(memory === undefined ? {} : { memory }) };
 }

@@ -1,5 +1,5 @@
 import { launch, type Launched, type LaunchRequest, type Placement } from "../../ffi/launch.ts";
-import { NoSuchObjectError, RefusedError } from "../errors.ts";
+import { RefusedError } from "../errors.ts";
 import { hierarchyOf, threadsFile } from "../kernel/cgroup.ts";
 import { Inventory } from "../kernel/inventory.ts";
 import { remember, remind } from "../plan/affinities.ts";
@@ -17,9 +17,10 @@ import { type Recovery, Restorer } from "./recovery.ts";
 import { Forwarders } from "./forwarders.ts";
 import { withOwnMemory } from "./memory_seat.ts";
 import { forwardedBirth, type Forwarding, forwardingDirectory } from "./forwarding_seat.ts";
-import { resolve, specsOf } from "./resolve.ts";
+import { findHolding, specsOf } from "./ledger_specs.ts";
+import { resolve } from "./resolve.ts";
 import { seatsOf } from "./seats.ts";
-import { type ContainerSpec, type Lifetime, type NodeRequest, serviceName } from "./spec.ts";
+import { type ContainerSpec, type Lifetime, type NodeRequest } from "./spec.ts";
 import { verifyNode } from "./verify_node.ts";
 import { type Left, leftOf } from "./whole_node.ts";
 
@@ -93,7 +94,7 @@ export class Node {
 
   /** What is known of a container. Throws a `NoSuchObjectError` when there is none of that name. */
   find(name: string): Holding {
-    return this.#known(this.ledger(), name);
+    return findHolding(this.ledger(), name);
   }
 
   /**
@@ -160,7 +161,7 @@ export class Node {
   async down(names: readonly string[], graceMs: number): Promise<Recovery> {
     using _lock = await this.#store.lock();
     let ledger = await this.#recoverIfPossible();
-    for (const name of names) this.#known(ledger, name);
+    for (const name of names) findHolding(ledger, name);
     this.#own.clear();
     const chosen = ledger.holdings.filter(({ name }) => names.length === 0 || names.includes(name)).map(({ name }) => name).toReversed();
     const left: Drift[] = [];
@@ -203,7 +204,7 @@ export class Node {
 
   /** Ends the programs of a container and keeps the container. Returns how many processes there were. */
   async stop(name: string, graceMs: number): Promise<number> {
-    return await endProcesses(this.kernel, this.#known(this.ledger(), name), graceMs);
+    return await endProcesses(this.kernel, findHolding(this.ledger(), name), graceMs);
   }
 
   /** Puts back what dead commands left behind. Cheap when there is nothing: one small file is read. */
@@ -267,7 +268,7 @@ export class Node {
   /** Starts a program in a container: born in its cgroups, on its CPUs, under its scheduling. */
   start(name: string, program: ProgramRequest): StartedProgram {
     const { holding, inventory } = this.#own.get(name) ??
-      { holding: this.#known(this.ledger(), name), inventory: new Inventory(this.kernel) };
+      { holding: findHolding(this.ledger(), name), inventory: new Inventory(this.kernel) };
     const spec = holding.spec as ContainerSpec;
     const { placeThreads, ...birth } = birthOf(inventory, spec);
     const apart = spec.nodes.length < inventory.memoryNodes.length ? { ownMemory: true } : {};
@@ -283,17 +284,5 @@ export class Node {
   #forwarded(name: string, request: LaunchRequest): LaunchRequest {
     const { filter, variables } = forwardedBirth(forwardingDirectory(this.stateDirectory, name), request.credentials?.uid);
     return { ...request, filter, addEnv: { ...request.addEnv, ...variables } };
-  }
-
-  #known(ledger: Ledger, name: string): Holding {
-    const holding = holdingOf(ledger, name);
-    if (holding) return holding;
-    const names = ledger.holdings.map((known) => known.name);
-    const remedy = name === serviceName
-      ? "The ServiceOS has a cgroup once a specification gives it CPUs (service.cpus)"
-      : names.length > 0
-      ? `There are: ${names.join(", ")}`
-      : "There is none; make one with nodeos up or nodeos run";
-    throw new NoSuchObjectError(`Cannot find container ${JSON.stringify(name)}`, { remedy });
   }
 }

@@ -2,7 +2,7 @@ import type { Inventory } from "../kernel/inventory.ts";
 import { decideUnits } from "../memory/decide.ts";
 import { type Owned, Room } from "../memory/room.ts";
 import { readSupply } from "../memory/supply.ts";
-import { heapOf, limitBytesOf, nodesOf, type OwnMemory, type OwnMemoryRequest, unitsOf } from "../memory/unit.ts";
+import { heapOf, nodesOf, type OwnMemory, type OwnMemoryRequest, unitsOf } from "../memory/unit.ts";
 import type { Ledger } from "../plan/ledger.ts";
 import { formatCpuList } from "../kernel/cpulist.ts";
 import { specsOf } from "./ledger_specs.ts";
@@ -50,7 +50,9 @@ export function decideMemories(inventory: Inventory, ledger: Ledger, wishes: rea
     ...others.map(({ name, nodes }) => ({ name, nodes })),
     ...wishes.flatMap(({ name, nodes }) => nodes === undefined ? [] : [{ name, nodes }]),
   ];
-  const supply = readSupply(inventory, specsOf(ledger).map(unitsOf));
+  // Huge pages of a container that owns no memory are a stranger's, here as in the plan of the pools.
+  const owners = new Set([...others, ...wishes].filter(({ memory }) => memory !== undefined).map(({ name }) => name));
+  const supply = readSupply(inventory, specsOf(ledger).filter(({ name }) => owners.has(name)).map(unitsOf));
   const room = new Room(supply, owned, users, own.flatMap(({ memory }) => memory?.units ?? []));
   const issues: SpecIssue[] = [];
   const memories = wishes.map(({ name, memory, path }): OwnMemory | undefined => {
@@ -101,9 +103,4 @@ export function nodesFor(
     issues.push({ path: at, kind: "refused", message, remedy: `Shared by all: ${formatCpuList(sharedNodes)}` });
   }
   return { nodes: asked, issues };
-}
-
-/** The limit that units of the backend `limit` make, with room for the objects that count as well; `null` is none. */
-export function limitOf(memory: OwnMemory | undefined): number | null {
-  return memory === undefined ? null : limitBytesOf(memory);
 }

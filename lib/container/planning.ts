@@ -6,7 +6,8 @@ import { holdingOf, type Ledger, stepsOfOthers } from "../plan/ledger.ts";
 import { containerKinds, merge } from "../plan/merge.ts";
 import type { Step } from "../plan/step.ts";
 import { planContainer } from "./compose.ts";
-import { resolve, specsOf } from "./resolve.ts";
+import { specsOf } from "./ledger_specs.ts";
+import { resolve } from "./resolve.ts";
 import type { ContainerSpec, NodeRequest } from "./spec.ts";
 import { planNode } from "./whole_node.ts";
 

@@ -1,10 +1,12 @@
-import { NoSuchObjectError, RefusedError, UsageError } from "../errors.ts";
+import { RefusedError, UsageError } from "../errors.ts";
 import { cgroupDirectory, hierarchyOf } from "../kernel/cgroup.ts";
 import { formatCpuList } from "../kernel/cpulist.ts";
 import type { Inventory } from "../kernel/inventory.ts";
-import { holdingOf, type Ledger } from "../plan/ledger.ts";
-import { decideMemories, limitOf } from "./own_memory.ts";
-import { holdersOf, resolveLimits, specsOf } from "./resolve.ts";
+import { limitBytesOf } from "../memory/unit.ts";
+import type { Ledger } from "../plan/ledger.ts";
+import { findSpec, specsOf } from "./ledger_specs.ts";
+import { decideMemories } from "./own_memory.ts";
+import { holdersOf, resolveLimits } from "./resolve.ts";
 import { type ContainerSpec, serviceName } from "./spec.ts";
 
 /** What a container shall have from now on; what is not given stays. */
@@ -39,13 +41,7 @@ export function decideResize(inventory: Inventory, ledger: Ledger, resizes: read
 }
 
 function wishOf(ledger: Ledger, { name, cpus, nodes, memoryBytes, pidsMax }: Resize): ContainerSpec {
-  const holding = holdingOf(ledger, name);
-  if (holding === undefined) {
-    const names = ledger.holdings.map((known) => known.name);
-    const remedy = names.length > 0 ? `There are: ${names.join(", ")}` : "There is none; make one with nodeos up";
-    throw new NoSuchObjectError(`Cannot find container ${JSON.stringify(name)}`, { remedy });
-  }
-  const old = holding.spec as ContainerSpec;
+  const old = findSpec(ledger, name);
   return {
     ...old,
     cpus: cpus ?? old.cpus,
@@ -76,7 +72,7 @@ function giversOf(ledger: Ledger, named: readonly ContainerSpec[]): ContainerSpe
 function checkCpus(inventory: Inventory, ledger: Ledger, changed: readonly ContainerSpec[]): void {
   const stay = { ...ledger, holdings: ledger.holdings.filter(({ name }) => !changed.some((spec) => spec.name === name)) };
   const holders = holdersOf(inventory, stay);
-  const own = new Set(changed.flatMap(({ name }) => (holdingOf(ledger, name)!.spec as ContainerSpec).cpus));
+  const own = new Set(changed.flatMap(({ name }) => findSpec(ledger, name).cpus));
   for (const { name, cpus } of changed) {
     const missing = cpus.filter((cpu) => !inventory.onlineCpus.includes(cpu));
     if (missing.length > 0 || cpus.length === 0) {
@@ -105,14 +101,14 @@ function checkCpus(inventory: Inventory, ledger: Ledger, changed: readonly Conta
 /** Checks memory, nodes and threads by the rules for new containers. */
 function limited(inventory: Inventory, ledger: Ledger, spec: ContainerSpec): ContainerSpec {
   const { name, nodes, memory, pidsMax } = spec;
-  const memoryBytes = spec.memoryBytes === limitOf(memory) ? undefined : spec.memoryBytes ?? undefined;
+  const memoryBytes = spec.memoryBytes === limitBytesOf(memory) ? undefined : spec.memoryBytes ?? undefined;
   const { sharedNodes } = decideMemories(inventory, ledger, []);
   return { ...spec, ...resolveLimits(inventory, { name, nodes, memoryBytes, pidsMax: pidsMax ?? undefined }, memory, sharedNodes) };
 }
 
 /** Nothing is killed by a smaller limit: what is in use has to fit. */
 function checkUse({ cgroups, files }: Inventory, spec: ContainerSpec, ledger: Ledger): void {
-  const old = holdingOf(ledger, spec.name)!.spec as ContainerSpec;
+  const old = findSpec(ledger, spec.name);
   if (spec.memoryBytes === null || (old.memoryBytes !== null && spec.memoryBytes >= old.memoryBytes)) return;
   const hierarchy = hierarchyOf(cgroups, "memory");
   if (hierarchy === null) return;

@@ -8,11 +8,11 @@ import { type LoadBalancing, loadBalancing } from "../feature/load_balancing.ts"
 import { nodeFeatures } from "../feature/node_features.ts";
 import { scheduling } from "../feature/scheduling.ts";
 import { swap } from "../feature/swap.ts";
-import type { OwnMemory } from "../memory/unit.ts";
+import { limitBytesOf, type OwnMemory } from "../memory/unit.ts";
 import { quote } from "../quote.ts";
 import { chooseCpus, serviceHolder } from "./choose.ts";
 import { specsOf } from "./ledger_specs.ts";
-import { decideMemories, limitOf, type MemoryDecision, nodesFor } from "./own_memory.ts";
+import { decideMemories, type MemoryDecision, nodesFor } from "./own_memory.ts";
 import {
   type ContainerRequest,
   type ContainerSpec,
@@ -29,8 +29,6 @@ const memoryGrainBytes = 64 * 1024;
 const memoryBytesMin = 1024 * 1024;
 /** `PID_MAX_LIMIT` of the kernel, the most that `pids.max` takes. */
 const pidsMaxMax = 2 ** 22;
-
-export { specsOf };
 
 /** Who holds which CPU: our containers, the ServiceOS, and cpusets of others that are exclusive. */
 export function holdersOf(inventory: Inventory, ledger: Ledger): Map<number, string> {
@@ -286,7 +284,7 @@ class Checker {
   }
 
   memory({ memoryBytes }: ContainerRequest, own: OwnMemory | undefined, nodes: readonly number[], path: SpecPath): number | null {
-    const limitBytes = limitOf(own);
+    const limitBytes = limitBytesOf(own);
     if (memoryBytes === undefined) return limitBytes;
     const at = [...path, "memory", "limit"];
     if (limitBytes !== null) this.#add(at, "usage", "a unit of the backend limit is a limit already", "Keep one of them");

@@ -5,6 +5,9 @@ import type { SpecIssue, SpecPath } from "./spec.ts";
 /** Keys that a map of a specification may have, by the name of the map; `""` is the whole, `container` one container. */
 export type KnownKeys = Readonly<Record<string, readonly string[]>>;
 
+/** Where a key belongs that goes into a map without a key of its own. */
+const places: Readonly<Record<string, string>> = { "": "to the top of the file", container: "to a container", units: "to a unit" };
+
 /** What is wrong with a key that a map does not have: a typing error, or another map's key. */
 export function unknownKey(known: KnownKeys, mapPath: SpecPath, key: string): SpecIssue {
   const map = mapName(mapPath);
@@ -13,11 +16,7 @@ export function unknownKey(known: KnownKeys, mapPath: SpecPath, key: string): Sp
   const issue = { path: [...mapPath, key], kind: "usage", remedy } as const;
   const hint = didYouMean(key.slice(0, 40), keys);
   const home = Object.keys(known).find((other) => other !== map && known[other].includes(key));
-  const elsewhere = home === undefined
-    ? ""
-    : `; it belongs ${
-      home === "" ? "to the top of the file" : home === "container" ? "to a container" : home === "units" ? "to a unit" : `under ${home}`
-    }`;
+  const elsewhere = home === undefined ? "" : `; it belongs ${places[home] ?? `under ${home}`}`;
   return { ...issue, message: `unknown key ${quote(key)}${hint || elsewhere}` };
 }
 

@@ -1,9 +1,10 @@
-import { didYouMean, NoSuchObjectError, RefusedError, UsageError } from "../errors.ts";
+import { didYouMean, RefusedError, UsageError } from "../errors.ts";
 import type { CacheWish } from "../feature/cache.ts";
 import { nodeFeatures, quietPreset } from "../feature/node_features.ts";
 import type { SchedulingWish } from "../feature/scheduling.ts";
-import { holdingOf, type Ledger } from "../plan/ledger.ts";
+import type { Ledger } from "../plan/ledger.ts";
 import { quote } from "../quote.ts";
+import { findSpec } from "./ledger_specs.ts";
 import type { ContainerSpec } from "./spec.ts";
 
 /** A feature of a running container, to be switched on or off. */
@@ -39,12 +40,12 @@ export const switchNames: readonly string[] = [
 /**
  * Decides what a container becomes when a feature is switched.
  *
- * @throws {UsageError} If there is no such feature, {RefusedError} if it cannot be switched while programs run.
+ * @throws {UsageError} If there is no such feature, {RefusedError} if it cannot be switched while programs run,
+ * {NoSuchObjectError} if there is no such container.
  */
 export function decideSwitch(ledger: Ledger, name: string, wanted: Switch): ContainerSpec {
   const { feature, enable, scheduling, devices, cache } = wanted;
-  const spec = holdingOf(ledger, name)?.spec as ContainerSpec | undefined;
-  if (spec === undefined) throw new NoSuchObjectError(`Cannot find container ${quote(name)}`, { remedy: "nodeos ps lists them" });
+  const spec = findSpec(ledger, name);
   if (spec.role === "service") {
     throw new RefusedError("Cannot switch features of the ServiceOS", { remedy: "Features are containers' wishes; name a container" });
   }

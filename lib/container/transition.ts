@@ -15,9 +15,9 @@ import { isSame, type Step } from "../plan/step.ts";
 import { ownerSelf, type Store } from "../plan/store.ts";
 import { joinCgroup, notePins, type Pins, readPins, repin, reschedule, restorePins, spread } from "../plan/threads.ts";
 import { birthOf, planContainer } from "./compose.ts";
+import { specsOf } from "./ledger_specs.ts";
 import { directoriesOf } from "./processes.ts";
 import { reconcile } from "./reconcile.ts";
-import { specsOf } from "./resolve.ts";
 import type { ContainerSpec } from "./spec.ts";
 
 /** A container that becomes another one while its programs run. */

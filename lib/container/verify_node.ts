@@ -4,7 +4,7 @@ import { type Drift, verify } from "../plan/executor.ts";
 import type { Ledger } from "../plan/ledger.ts";
 import { merge } from "../plan/merge.ts";
 import { isSame, type Step } from "../plan/step.ts";
-import { specsOf } from "./resolve.ts";
+import { specsOf } from "./ledger_specs.ts";
 import { planNode } from "./whole_node.ts";
 
 /**

@@ -11,9 +11,10 @@ import {
   type ResourceClass,
 } from "../kernel/resctrl.ts";
 import { readNumber } from "../kernel/value.ts";
+import type { Site } from "../plan/seat.ts";
 import type { Change } from "../plan/step.ts";
 import { chooseMask, countBits, type Holder, holdersOf } from "./cache_masks.ts";
-import type { Feature, Site } from "./feature.ts";
+import type { Feature } from "./feature.ts";
 
 /** A part of a whole: above 0 and up to 100. */
 export type Percent = number;

@@ -1,6 +1,7 @@
 import { formatCpuList } from "../kernel/cpulist.ts";
+import { type Site, takeSeat } from "../plan/seat.ts";
 import type { Change } from "../plan/step.ts";
-import { type Feature, type Site, takeSeat } from "./feature.ts";
+import type { Feature } from "./feature.ts";
 
 /** The CPUs and memory nodes themselves: given to nobody else. Every container has it; there is nothing to wish. */
 export const cpuset: Feature<void> = {

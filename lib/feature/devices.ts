@@ -2,8 +2,9 @@ import { didYouMean, RefusedError } from "../errors.ts";
 import { cgroupDirectory, hierarchyOf } from "../kernel/cgroup.ts";
 import { type DeviceNode, readDeviceNodes } from "../kernel/device_node.ts";
 import { formatRules } from "../plan/device_filter.ts";
+import { type Site, takeSeat } from "../plan/seat.ts";
 import type { Change } from "../plan/step.ts";
-import { type Feature, type Site, takeSeat } from "./feature.ts";
+import type { Feature } from "./feature.ts";
 
 /**
  * Devices that a container's programs may open besides the harmless ones: their paths, such as `/dev/nvidia0`, or numbers,

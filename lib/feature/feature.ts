@@ -2,8 +2,6 @@ import type { LaunchRequest } from "../../ffi/launch.ts";
 import type { Site } from "../plan/seat.ts";
 import type { Change } from "../plan/step.ts";
 
-export { type Seat, type Site, takeSeat } from "../plan/seat.ts";
-
 /** Where the threads of a container have to be, and how they are born. */
 export type Birth = Pick<LaunchRequest, "scheduling" | "memory"> & {
   /** The kernel will not spread the threads over the CPUs: give each one of its own. */

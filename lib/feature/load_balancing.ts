@@ -1,5 +1,6 @@
+import { type Site, takeSeat } from "../plan/seat.ts";
 import type { Change } from "../plan/step.ts";
-import { type Birth, type Feature, type Site, takeSeat } from "./feature.ts";
+import type { Birth, Feature } from "./feature.ts";
 
 /** Whether the kernel may move threads between the CPUs of a container. */
 export type LoadBalancing = "off" | "on";

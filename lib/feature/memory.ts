@@ -1,5 +1,6 @@
+import { type Site, takeSeat } from "../plan/seat.ts";
 import type { Change } from "../plan/step.ts";
-import { type Feature, type Site, takeSeat } from "./feature.ts";
+import type { Feature } from "./feature.ts";
 
 /** How much memory a container may use, in bytes; `null` is all of its NUMA nodes. */
 export type MemoryLimit = number | null;

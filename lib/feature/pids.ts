@@ -1,5 +1,6 @@
+import { type Site, takeSeat } from "../plan/seat.ts";
 import type { Change } from "../plan/step.ts";
-import { type Feature, type Site, takeSeat } from "./feature.ts";
+import type { Feature } from "./feature.ts";
 
 /** How many threads a container may have at once; `null` is as many as the machine. */
 export type PidsMax = number | null;

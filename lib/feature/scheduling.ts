@@ -1,8 +1,9 @@
 import { policies, resetOnFork, type Scheduling } from "../../ffi/task.ts";
 import { RefusedError } from "../errors.ts";
 import { hierarchyOf } from "../kernel/cgroup.ts";
+import { type Site, takeSeat } from "../plan/seat.ts";
 import type { Change } from "../plan/step.ts";
-import { type Birth, type Feature, type Site, takeSeat } from "./feature.ts";
+import type { Birth, Feature } from "./feature.ts";
 
 /** How the programs of a container are scheduled. */
 export type SchedulingWish =

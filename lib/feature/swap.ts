@@ -1,7 +1,8 @@
 import type { KernelFiles } from "../../ffi/kernel_root.ts";
 import { RefusedError } from "../errors.ts";
+import { type Site, takeSeat } from "../plan/seat.ts";
 import type { Change } from "../plan/step.ts";
-import { type Feature, type Site, takeSeat } from "./feature.ts";
+import type { Feature } from "./feature.ts";
 
 /** Whether the kernel may move memory of a container to swap devices. */
 export type Swap = "off" | "on";

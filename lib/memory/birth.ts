@@ -2,6 +2,7 @@ import type { LaunchRequest } from "../../ffi/launch.ts";
 import { memoryModes } from "../../ffi/task.ts";
 import type { Inventory } from "../kernel/inventory.ts";
 import { objectsDirectory } from "./objects.ts";
+import { hasShares, sharesPath } from "./shares.ts";
 import { bytesOf, heapOf, nodesOf, type OwnMemory } from "./unit.ts";
 
 /** How programs of a container with units are started, and what they are told. */
@@ -27,6 +28,7 @@ export function memoryBirth(inventory: Inventory, name: string, memory: OwnMemor
   const variables = {
     ...(memory.units.length > heap.length ? { NODEOS_MEMORY: objectsDirectory(name) } : {}),
     ...(huge.length > 0 ? { NODEOS_HUGE_PAGES: sizes.join(",") } : {}),
+    ...(huge.length > 0 && hasShares(inventory) ? { NODEOS_HUGE_SHARES: sharesPath(name) } : {}),
     ...(huge.length > 0 ? allocator(memory, sizes[0], preloadPath) : {}),
   };
   const nodes = nodesOf(heap);

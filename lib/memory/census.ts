@@ -1,10 +1,10 @@
 import { hierarchyOf, refugeName } from "../kernel/cgroup.ts";
 import type { Inventory } from "../kernel/inventory.ts";
 import { readCpuList } from "../kernel/value.ts";
+import { readHugeBytes } from "./huge_usage.ts";
 import type { Owned } from "./room.ts";
 import { readSupply, type Supply } from "./supply.ts";
-import type { OwnMemory } from "./unit.ts";
-import { unitsOf } from "./unit.ts";
+import { bytesOf, heapOf, type OwnMemory, type Unit, unitsOf } from "./unit.ts";
 import { readFreeBlocks } from "./zones.ts";
 
 /** A container, as far as its memory is concerned. */
@@ -31,6 +31,8 @@ export interface PoolCensus {
   readonly strangersCount: number;
   /** Pages that units have, used or not, by container. */
   readonly owners: readonly { readonly name: string; readonly count: number }[];
+  /** Containers whose programs use more pages than their units have here, and how many that is. */
+  readonly overdrawn: readonly { readonly name: string; readonly count: number; readonly ownCount: number }[];
 }
 
 /** One NUMA node, and whose its memory is. */
@@ -91,7 +93,7 @@ export function readCensus(inventory: Inventory, containers: readonly ContainerM
       freeBytes,
       fileBytes,
       wholeBytes: supply.hugePageBytes === null ? null : blocks.get(id)?.wholeBytes(supply.hugePageBytes) ?? null,
-      pools: poolsOf(inventory, supply, id, units),
+      pools: poolsOf(inventory, supply, id, containers),
       owner,
       isOpen: owner !== null && openNodes.includes(id),
       ownedBytes,
@@ -117,18 +119,21 @@ function isTaken(backend: string): boolean {
   return backend === "hugetlb" || backend === "tmpfs";
 }
 
-function poolsOf(inventory: Inventory, supply: Supply, node: number, units: readonly Owned[]): PoolCensus[] {
+function poolsOf(inventory: Inventory, supply: Supply, node: number, containers: readonly ContainerMemory[]): PoolCensus[] {
   const pools = supply.nodes.find(({ id }) => id === node)!.pools;
   return pools.flatMap(({ pageBytes, totalCount, strangersCount }): PoolCensus[] => {
-    const own = units.filter(({ unit }) => unit.backend === "hugetlb" && unit.node === node && unit.pageBytes === pageBytes);
-    if (totalCount === 0 && own.length === 0) return [];
-    const known = inventory.numaNodes.find(({ id }) => id === node)!.hugePages.find((pool) => pool.pageBytes === pageBytes)!;
-    const owners = [...Map.groupBy(own, ({ owner }) => owner)].map(([name, parts]) => ({
+    const isHere = (unit: Unit) => unit.backend === "hugetlb" && unit.node === node && unit.pageBytes === pageBytes;
+    const shares = containers.map((container) => ({ name: container.name, own: unitsOf(container).units.filter(isHere) }));
+    const owners = shares.filter(({ own }) => own.length > 0).map(({ name, own }) => ({ name, count: bytesOf(own) / pageBytes }));
+    if (totalCount === 0 && owners.length === 0) return [];
+    const { freeCount } = inventory.numaNodes.find(({ id }) => id === node)!.hugePages.find((pool) => pool.pageBytes === pageBytes)!;
+    const overdrawn = shares.map(({ name, own }) => ({
       name,
-      count: parts.reduce((sum, { unit }) => sum + unit.bytes / pageBytes, 0),
-    }));
-    const { freeCount } = known;
-    return [{ pageBytes, totalCount, freeCount, usedCount: totalCount - freeCount - strangersCount, strangersCount, owners }];
+      count: (readHugeBytes(inventory, name, pageBytes).get(node) ?? 0) / pageBytes,
+      ownCount: bytesOf(heapOf(own)) / pageBytes,
+    })).filter(({ count, ownCount }) => count > ownCount);
+    const usedCount = totalCount - freeCount - strangersCount;
+    return [{ pageBytes, totalCount, freeCount, usedCount, strangersCount, owners, overdrawn }];
   });
 }
 

@@ -24,13 +24,13 @@ export const daxDevice: MemoryNode = {
   suits: ({ daxDevices }: Supply, { bytes, node, pageBytes, object }: UnitRequest): boolean =>
     object !== undefined && pageBytes === undefined &&
     usable(daxDevices).some((device) => device.bytes === bytes && (node === undefined || device.node === node)),
+  roomBytes: (room: Room, node: number, { bytes }: UnitRequest): number => deviceOf(freeDevices(room), node, bytes)?.bytes ?? 0,
   decide(room: Room, { bytes, node, pageBytes, object }): Unit | Problem {
-    const devices = usable(room.supply.daxDevices);
-    const free = devices.filter(({ name }) => room.holderOf(name) === null);
+    const free = freeDevices(room);
     const remedy = `Free: ${
       free.map((device) => `${device.name} with ${formatSize(device.bytes)} at node ${device.node}`).join(", ") || "none"
     }`;
-    const device = free.find((device) => device.node === node && (bytes === undefined || device.bytes === bytes));
+    const device = deviceOf(free, node, bytes);
     if (device === undefined) {
       const size = bytes === undefined ? "" : ` of ${formatSize(bytes)}`;
       return { key: bytes === undefined ? "node" : "size", kind: "refused", message: `node ${node} has no free device${size}`, remedy };
@@ -51,6 +51,15 @@ export const daxDevice: MemoryNode = {
     }));
   },
 };
+
+function freeDevices(room: Room): DaxDevice[] {
+  return usable(room.supply.daxDevices).filter(({ name }) => room.holderOf(name) === null);
+}
+
+/** The first one on a node that has just this size, if one is asked for. */
+function deviceOf(devices: readonly DaxDevice[], node: number, bytes: number | undefined): DaxDevice | undefined {
+  return devices.find((device) => device.node === node && (bytes === undefined || device.bytes === bytes));
+}
 
 function usable(devices: readonly DaxDevice[]): DaxDevice[] {
   return devices.filter(({ bytes, driver }) => bytes > 0 && driver === "device_dax");

@@ -103,7 +103,8 @@ function alternatives(sort: "heap" | "object"): string {
 }
 
 /** The node that was asked for, or the one with the most room. */
-function chooseNode(room: Room, { node, bytes, pageBytes }: UnitRequest, backend: MemoryNode): number | Problem {
+function chooseNode(room: Room, request: UnitRequest, backend: MemoryNode): number | Problem {
+  const { node } = request;
   const known = room.supply.nodes.map(({ id }) => id);
   if (node !== undefined) {
     if (!known.includes(node)) {
@@ -115,18 +116,7 @@ function chooseNode(room: Room, { node, bytes, pageBytes }: UnitRequest, backend
     const message = `node ${node} belongs to ${owner} as a whole`;
     return { key: "node", kind: "refused", message, remedy: `Shared by all: ${room.sharedNodes.join(", ")}` };
   }
-  const roomBytes = (id: number) => {
-    if (backend.name === "devdax") {
-      return room.supply.daxDevices.some((device) =>
-          device.node === id && room.holderOf(device.name) === null && (bytes === undefined || device.bytes === bytes)
-        )
-        ? 1
-        : 0;
-    }
-    if (backend.name === "node") return room.usersOf(id).length > 0 ? 0 : room.supply.nodes.find((node) => node.id === id)!.bytes;
-    const huge = pageBytes ?? room.supply.hugePageBytes ?? room.supply.basePageBytes;
-    return backend.name === "hugetlb" ? room.hugeBytes(id, huge) : room.availableBytes(id);
-  };
+  const roomBytes = (id: number) => backend.roomBytes(room, id, request);
   // The last of several alike: the first one has the kernel's own things.
   return room.sharedNodes.reduceRight((best, id) => roomBytes(id) > roomBytes(best) ? id : best, room.sharedNodes.at(-1) ?? known[0]);
 }

@@ -4,6 +4,7 @@ import type { Change } from "../plan/step.ts";
 import { type MemoryNode, notMultiple, type Problem } from "./memory_node.ts";
 import { planObjects } from "./objects.ts";
 import type { Room } from "./room.ts";
+import { planShares } from "./shares.ts";
 import { controllerSize } from "./huge_usage.ts";
 import type { Supply } from "./supply.ts";
 import { bytesOf, formatSize, type OwnMemory, type Unit, type UnitRequest } from "./unit.ts";
@@ -27,6 +28,8 @@ export const hugePages: MemoryNode = {
     if (bytes === undefined) return pageBytes !== undefined && pageBytes > supply.basePageBytes;
     return pageBytes === undefined ? bytes % (supply.hugePageBytes ?? Infinity) === 0 : pageBytes > supply.basePageBytes;
   },
+  roomBytes: (room: Room, node: number, { pageBytes }: UnitRequest): number =>
+    room.hugeBytes(node, pageBytes ?? room.supply.hugePageBytes ?? room.supply.basePageBytes),
   decide(room: Room, { bytes, pageBytes: asked, node, object }): Unit | Problem {
     const { supply } = room;
     const pageBytes = asked ?? supply.hugePageBytes ?? 0;
@@ -60,6 +63,7 @@ export const hugePages: MemoryNode = {
         return { kind: "file", what: `${directory}/${file}`, to: `${bytesOf(own)}`, why, initial };
       });
     });
-    return [...changes, ...limits, ...planObjects(site, units, memory)];
+    // What is more of a node may be taken only by those who know of all nodes.
+    return [...changes, ...planShares(site, units, memory), ...limits, ...planObjects(site, units, memory)];
   },
 };

@@ -1,5 +1,6 @@
 import { cgroupDirectory, hierarchyOf } from "../kernel/cgroup.ts";
 import type { Inventory } from "../kernel/inventory.ts";
+import { parseNumaStat } from "../kernel/numa_stat.ts";
 import { inLargestUnit } from "../kernel/value.ts";
 
 /** A page size as the hugetlb controller's files name it: `2MB`, `1GB`. */
@@ -10,10 +11,7 @@ export function controllerSize(pageBytes: number): string {
 
 /** Reads the bytes of huge pages of one size that programs of a container have, by NUMA node; empty where nobody counts them. */
 export function readHugeBytes(inventory: Inventory, container: string, pageBytes: number): ReadonlyMap<number, number> {
-  const text = readFile(inventory, container, pageBytes, () => "numa_stat") ?? "";
-  // total=2097152 N0=0 N1=2097152; version 1 has a second line for what is below.
-  const [first] = text.split("\n");
-  return new Map([...first.matchAll(/\bN(\d+)=(\d+)/g)].map(([, node, bytes]) => [Number(node), Number(bytes)]));
+  return parseNumaStat(readFile(inventory, container, pageBytes, () => "numa_stat") ?? "");
 }
 
 /** Reads the bytes of huge pages of one size that mappings of a container were promised, there or not. */

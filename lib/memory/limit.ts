@@ -13,6 +13,7 @@ export const limit: MemoryNode = {
   makes: ["heap"],
   lacks: () => null,
   suits: (_supply, { bytes, pageBytes }) => bytes !== undefined && pageBytes === undefined,
+  roomBytes: (room: Room, node: number): number => room.availableBytes(node),
   decide(room: Room, { bytes, pageBytes }): Unit | Problem {
     const { nodes, basePageBytes } = room.supply;
     if (bytes === undefined) return { key: "size", kind: "usage", message: "there is no size", remedy: "Write one, such as size: 1GiB" };

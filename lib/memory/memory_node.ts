@@ -28,6 +28,8 @@ export interface MemoryNode {
   lacks(supply: Supply): string | null;
   /** Whether it fits a request that leaves the choice to us. */
   suits(supply: Supply, request: UnitRequest): boolean;
+  /** What a NUMA node has for a request, in bytes: where none is named, the one with the most is taken. */
+  roomBytes(room: Room, node: number, request: UnitRequest): number;
   /** Decides which memory it is. The node is decided already, and exists. */
   decide(room: Room, request: UnitRequest & { readonly node: number }): Unit | Problem;
   /** What has to change for units of its own, in order. */

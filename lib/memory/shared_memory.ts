@@ -22,6 +22,7 @@ export const sharedMemory: MemoryNode = {
   suits({ basePageBytes }: Supply, { bytes, pageBytes, object }: UnitRequest): boolean {
     return object !== undefined && bytes !== undefined && (pageBytes === undefined || pageBytes === basePageBytes);
   },
+  roomBytes: (room: Room, node: number): number => room.availableBytes(node),
   decide(room: Room, { bytes, pageBytes: asked, node, object }): Unit | Problem {
     const pageBytes = room.supply.basePageBytes;
     if (asked !== undefined && asked !== pageBytes) {

@@ -128,7 +128,8 @@ export function losesUnits(from: OwnMemory | undefined, to: OwnMemory | undefine
  * What units of the backend `limit` bound, in bytes: memory of the programs, and the files in memory that the kernel counts
  * with it. `null` when there is none of the kind.
  */
-export function limitBytesOf({ units }: Pick<OwnMemory, "units">): number | null {
+export function limitBytesOf(memory: Pick<OwnMemory, "units"> | undefined): number | null {
+  const units = memory?.units ?? [];
   if (!units.some(({ backend }) => backend === "limit")) return null;
   return bytesOf(units.filter(({ backend }) => backend === "limit" || backend === "tmpfs"));
 }

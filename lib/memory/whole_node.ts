@@ -25,6 +25,8 @@ export const wholeNode: MemoryNode = {
   },
   suits: ({ nodes }: Supply, { bytes, pageBytes }: UnitRequest): boolean =>
     bytes === undefined && pageBytes === undefined && nodes.length > 1,
+  roomBytes: (room: Room, node: number): number =>
+    room.usersOf(node).length > 0 ? 0 : room.supply.nodes.find(({ id }) => id === node)!.bytes,
   decide(room: Room, { bytes, node, pageBytes }): Unit | Problem {
     const { nodes, basePageBytes } = room.supply;
     if (pageBytes !== undefined && pageBytes !== basePageBytes) {

@@ -54,8 +54,10 @@ export function remind(kernel: Kernel, ledger: Ledger): Ledger {
   const { affinities, disturbed, ...rest } = ledger;
   if (!disturbed) return ledger;
   const governed = governedBy(ledger);
+  const effective = effectiveCpusBy(kernel);
+  const isSettled = (thread: string, cpus: string) => giveBack(kernel, thread, cpus) && showsChoice(kernel, thread, cpus, effective);
   // What cannot be given back yet will be when the container leaves that has it.
-  const pending = Object.entries(affinities ?? {}).filter(([thread, cpus]) => governed.has(thread) || !giveBack(kernel, thread, cpus));
+  const pending = Object.entries(affinities ?? {}).filter(([thread, cpus]) => governed.has(thread) || !isSettled(thread, cpus));
   return pending.length > 0 ? { ...rest, affinities: Object.fromEntries(pending) } : rest;
 }
 
@@ -79,6 +81,14 @@ function giveBack(kernel: Kernel, thread: string, cpus: string): boolean {
     if (error instanceof SysError) return false;
     throw error;
   }
+}
+
+/**
+ * Whether a thread that has `cpus` can be told from one that chose nothing. Where containers left just these, it cannot:
+ * the kernel gives either of them more when they leave. CPUs that are switched off count, since they come back.
+ */
+function showsChoice(kernel: Kernel, thread: string, cpus: string, effective: (pid: number) => string | null): boolean {
+  return cpus !== effective(Number(thread.split(":")[0])) || cpus === kernel.tryRead("/sys/devices/system/cpu/present")?.trim();
 }
 
 /** Threads outside of our containers that may run on fewer CPUs than their cgroup, and can be told so. */

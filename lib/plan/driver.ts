@@ -10,7 +10,9 @@ import { lentDriver } from "./lent.ts";
 import { mountDriver, roomDriver } from "./mount.ts";
 import { objectDriver } from "./object.ts";
 import { poolDriver } from "./pool.ts";
+import { msrDriver, powerDriver } from "./power.ts";
 import { classDriver, schemataDriver } from "./resource_class.ts";
+import { sharesDriver } from "./shares.ts";
 import { setAllowedCpus } from "./systemd.ts";
 import type { Driver, Kernel } from "./kernel.ts";
 import type { StepKind } from "./step.ts";
@@ -125,6 +127,9 @@ export const drivers: Readonly<Record<StepKind, Driver>> = {
   object: objectDriver,
   room: roomDriver,
   lent: lentDriver,
+  shares: sharesDriver,
+  msr: msrDriver,
+  power: powerDriver,
 };
 
 /** `UNIT@MOUNT`. The kernel is asked, not systemd: what counts is what is true. */

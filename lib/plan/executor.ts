@@ -3,7 +3,7 @@ import { RefusedError } from "../errors.ts";
 import { parseCpuList } from "../kernel/cpulist.ts";
 import { type Driver, drivers, type Kernel } from "./driver.ts";
 import type { KernelFiles } from "../../ffi/kernel_root.ts";
-import { type Change, formatStep, type Step } from "./step.ts";
+import { type Change, formatStep, madeKinds, type Step } from "./step.ts";
 
 /** A step whose value on the machine is not the planned one. */
 export interface Drift {
@@ -106,7 +106,7 @@ export function undo(kernel: Kernel, steps: readonly Step[]): Drift[] {
 
 /** What a step left behind: `null` when it is gone, or goes with something else that is asked about itself. */
 function readAfter(kernel: KernelFiles, step: Step): string | null {
-  if (step.from === null && !["cgroup", "refuge", "class", "mount", "object", "lent"].includes(step.kind)) return null;
+  if (step.from === null && !(step.kind in madeKinds)) return null;
   try {
     return drivers[step.kind].read(kernel, step.what);
   } catch {

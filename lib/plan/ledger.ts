@@ -1,5 +1,5 @@
 import { RefusedError } from "../errors.ts";
-import { formatStep, isSame, type Step, type StepKind, stepKinds } from "./step.ts";
+import { formatStep, isSame, madeKinds, type Step, stepKinds } from "./step.ts";
 
 /** The process that a holding lives and dies with. */
 export interface Owner {
@@ -111,9 +111,6 @@ export function holdingOf(ledger: Ledger, name: string): Holding | undefined {
   return ledger.holdings.find((holding) => holding.name === name);
 }
 
-/** What is made for a holding, and goes with it; and what removes it. */
-const newKinds: Partial<Record<StepKind, string>> = { cgroup: "rmdir", class: "rmdir", mount: "umount", object: "rm", lent: "rm" };
-
 /**
  * Adds a holding. A shared step that another one made first gets that one's former value, so that whoever leaves last
  * puts back what was there before all.
@@ -122,10 +119,10 @@ const newKinds: Partial<Record<StepKind, string>> = { cgroup: "rmdir", class: "r
  * that should be new is there, such as its cgroup: it is somebody else's, and would not go when this holding does.
  */
 export function addHolding(ledger: Ledger, holding: Holding): Ledger {
-  const stray = holding.steps.find(({ kind, shared, from }) => kind in newKinds && !shared && from !== null);
+  const stray = holding.steps.find(({ kind, shared, from }) => kind in madeKinds && !shared && from !== null);
   if (stray !== undefined) {
     throw new RefusedError(`Cannot make container ${holding.name}: ${stray.what} is there already, and this ledger does not know it`, {
-      remedy: `Choose another name; if no other NODEOS_STATE has it, end what runs in it, then ${newKinds[stray.kind]} ${
+      remedy: `Choose another name; if no other NODEOS_STATE has it, end what runs in it, then ${madeKinds[stray.kind]} ${
         stray.what.split("@")[0]
       }`,
     });

@@ -19,12 +19,16 @@
  * - `schemata`: what a class has of one resource in one domain, as `DIRECTORY:RESOURCE:DOMAIN`; a hexadecimal mask of a
  *   cache, a number for the memory bandwidth.
  * - `pool`: the huge pages of one size on a NUMA node, by the path of their `nr_hugepages`; a count.
- * - `mount`: a file system whose files are memory, by its directory; `tmpfs mpol=bind:0 noswap size=268435456` (options
- *   may be absent) or `hugetlbfs pagesize=2M`.
+ * - `mount`: a file system whose files are memory, by its directory; `tmpfs mpol=bind:0 noswap` (options may be absent) or
+ *   `hugetlbfs pagesize=2M`.
  * - `object`: a file of memory, as `PATH@NODE@DIRECTORY,DIRECTORY`: the NUMA node that it comes from, -1 for any, and the
  *   cgroups that it is counted for; `BYTES UID:GID`.
  * - `room`: how much the files of a tmpfs may have together, by its directory; bytes, `""` is the kernel's own idea.
  * - `lent`: a device of memory that somebody may map, by the path of a symbolic link to it; `/dev/dax0.0 UID:GID`.
+ * - `shares`: how much of each NUMA node's huge pages programs of a container may take, by the path of the file that they
+ *   read it from; its text.
+ * - `msr`: bits of a register of a CPU, as `DRIVER:CPU:0xREGISTER:0xMASK`, DRIVER being `msr` or `msr-safe`; hexadecimal.
+ * - `power`: the power limit that firmware or a driver keeps, as `hsmp:SOCKET` or `nvml:UUID`; milliwatts.
  */
 export type StepKind = (typeof stepKinds)[number];
 
@@ -48,7 +52,21 @@ export const stepKinds = [
   "object",
   "room",
   "lent",
+  "shares",
+  "msr",
+  "power",
 ] as const;
+
+/** What is made for a step and goes with it, and the command that removes one by hand. */
+export const madeKinds: Readonly<Partial<Record<StepKind, string>>> = {
+  cgroup: "rmdir",
+  refuge: "rmdir",
+  class: "rmdir",
+  mount: "umount",
+  object: "rm",
+  lent: "rm",
+  shares: "rm",
+};
 
 /** A wish of a planner: what shall have which value, and why. */
 export interface Change {
@@ -114,6 +132,12 @@ function stepParts({ kind, what, to }: Change): { left: string; right: string } 
   if (kind === "object") return objectParts(what, to);
   if (kind === "room") return { left: `room of ${what}`, right: to === "" ? "(any)" : `${to} bytes` };
   if (kind === "lent") return { left: what, right: to.replace(" ", " for ") };
+  if (kind === "shares") return { left: what, right: sharesText(to) };
+  if (kind === "msr") {
+    const [driver, cpu, register, mask] = what.split(":");
+    return { left: `register ${register} of CPU ${cpu} (${driver}, bits ${mask})`, right: to };
+  }
+  if (kind === "power") return { left: `power limit of ${what}`, right: `${to} mW` };
   if (kind === "filter") return { left: `devices of ${what}`, right: to === "" ? "(all)" : to };
   return { left: what, right: to };
 }
@@ -122,4 +146,12 @@ function objectParts(what: string, to: string): { left: string; right: string } 
   const [, path, node] = /^(.*)@(-?\d+)@[^@]*$/.exec(what) ?? ["", what, "-1"];
   const [bytes, owner] = to.split(" ");
   return { left: path, right: `${bytes} bytes${node === "-1" ? "" : ` of node ${node}`} for ${owner}` };
+}
+
+function sharesText(to: string): string {
+  const texts = [...to.matchAll(/^pages (\d+) \S+ (.*)$/gm)].map(([, pageBytes, shares]) => {
+    const parts = [...shares.matchAll(/(\d+) (\d+)/g)].map(([, node, bytes]) => `${bytes} bytes of node ${node}`);
+    return `${parts.join(", ")} in pages of ${pageBytes}`;
+  });
+  return texts.join("; ") || "(all of one node)";
 }

@@ -1,3 +1,4 @@
+import { joined } from "../../ffi/bytes.ts";
 import { bodyBytesMax } from "./limits.ts";
 import { Problem } from "./problem.ts";
 
@@ -25,17 +26,6 @@ export async function bodyOf(request: Request): Promise<Uint8Array> {
 
 function tooLarge(): Problem {
   return new Problem(413, `Cannot read the request: it has more than ${bodyBytesMax} bytes`);
-}
-
-/** Parts as one. */
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 /**

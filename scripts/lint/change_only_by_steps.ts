@@ -6,7 +6,7 @@ import { placeOf, resolveFrom } from "./place.ts";
 const threadChanges = new Set(["setAffinity", "setScheduling", "spreadThreads", "setDeviceFilter"]);
 const directoryChanges = new Set(["makeDirectory", "removeDirectory"]);
 /** What hands out memory: methods of `kernel.memory`. */
-const memoryChanges = new Set(["mount", "remount", "unmount", "populate", "shrink", "remove", "link", "own"]);
+const memoryChanges = new Set(["mount", "remount", "unmount", "populate", "shrink", "remove", "link", "own", "setText"]);
 /** What a variable that holds the machine is called; without types, `write(path, text)` of others must not count. */
 const machineName = /^(?:writer|.*(?:kernel|root|files))$/i;
 const denoChanges = /^(?:write(?:Text)?File|mkdir|remove|rename|truncate|create|symlink|link|chmod|chown|utime)(?:Sync)?$/;

@@ -9,7 +9,7 @@ import { type Evidence, gatherEvidence } from "../../lib/memory/audit/evidence.t
 import { runningFrames } from "../../lib/memory/audit/running_frames.ts";
 import { readBasePageBytes } from "../../lib/memory/supply.ts";
 import { readNodeFrames } from "../../lib/memory/zones.ts";
-import { specsOf } from "../../lib/container/resolve.ts";
+import { specsOf } from "../../lib/container/ledger_specs.ts";
 import type { Node } from "../../lib/container/node.ts";
 import { table } from "../../lib/report/table.ts";
 import type { Context } from "../context.ts";

@@ -2,7 +2,7 @@ import { Inventory } from "../../lib/kernel/inventory.ts";
 import { type Census, type NodeCensus, readCensus } from "../../lib/memory/census.ts";
 import { ownership } from "../../lib/memory/ownership.ts";
 import { describeUnit, formatSize } from "../../lib/memory/unit.ts";
-import { specsOf } from "../../lib/container/resolve.ts";
+import { specsOf } from "../../lib/container/ledger_specs.ts";
 import { UsageError } from "../../lib/errors.ts";
 import { formatCpuList } from "../../lib/kernel/cpulist.ts";
 import { formatBytes } from "../../lib/report/quantity.ts";
@@ -109,5 +109,13 @@ function remarks({ nodes, units, sharers }: Census): string {
       ]
       : []),
     ...(used.length > 0 ? [`Programs outside of containers use huge pages of node ${formatCpuList([...new Set(used)])}.`] : []),
+    ...nodes.flatMap(({ id, pools }) =>
+      pools.flatMap(({ pageBytes, overdrawn }) =>
+        overdrawn.map(({ name, count, ownCount }) =>
+          `Container ${name} uses ${count} huge pages of ${formatSize(pageBytes)} on node ${id}, of which ${ownCount} are its own: ` +
+          "others there may go short."
+        )
+      )
+    ),
   ].join("\n");
 }

@@ -6,7 +6,7 @@ import { readDevices } from "../../lib/kernel/device.ts";
 import { readIrqs } from "../../lib/kernel/irq.ts";
 import { readTopology } from "../../lib/kernel/topology.ts";
 import { formatBytes } from "../../lib/report/quantity.ts";
-import { specsOf } from "../../lib/container/resolve.ts";
+import { specsOf } from "../../lib/container/ledger_specs.ts";
 import type { Context } from "../context.ts";
 import type { TopoFlags } from "./command.ts";
 import { deviceTable, irqTables } from "./tables.ts";

@@ -380,3 +380,47 @@ test("nodeos_memory_target() fills no more than the size it is told", () => {
   for (const size of [0, -1, -(2 ** 31)]) assert.equal(native.nodeos_memory_target(text, new Uint8Array(1), size), -22);
   memory.remove(path);
 });
+
+test("MemoryWriter.setText() replaces a text as a whole, for everybody to read, and removes it with the directories above it", () => {
+  const path = `${base}/shares`;
+  assert.equal(memory.text(path), null);
+  const mask = Deno.umask(0o077);
+  memory.setText(path, "one\n");
+  using old = Deno.openSync(path);
+  memory.setText(path, "policy bind\n");
+  Deno.umask(mask);
+  assert.equal(memory.text(path), "policy bind\n");
+  assert.equal(old.statSync().nlink, 0);
+  assert.deepEqual([Deno.statSync(path).mode! & 0o7777, names(base)], [0o644, ["shares"]]);
+  memory.setText(path, null);
+  assert.deepEqual(names("/run/nodeos"), []);
+  assert.equal(codeOf(() => memory.setText(path, null)), "ENOENT");
+});
+
+test("MemoryWriter.setText() waits for who has the file locked, and takes over what a dead writer left beside it", async () => {
+  const path = `${base}/shares`;
+  memory.setText(path, "one\n");
+  Deno.writeTextFileSync(`${path}.new`, "half");
+  const holder = new Deno.Command("flock", { args: [path, "sleep", "0.5"] }).spawn();
+  for (let tries = 0; tries < 500 && isFree(path); tries++) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+  memory.setText(path, "two\n");
+  assert(isFree(path));
+  assert.deepEqual([memory.text(path), names(base)], ["two\n", ["shares"]]);
+  memory.setText(path, null);
+  await holder.status;
+});
+
+function isFree(path: string): boolean {
+  using file = Deno.openSync(path);
+  return file.tryLockSync(true);
+}
+
+test("MemoryWriter.setText() refuses what is no file of the tree", () => {
+  using _pages = mountPages();
+  assert.equal(codeOf(() => memory.setText("/run/nodeos/shares", "x")), "EACCES");
+  assert.equal(codeOf(() => memory.setText(`${base}/../shares`, "x")), "EACCES");
+  Deno.symlinkSync("/etc/passwd", `${base}/link`);
+  assert.equal(codeOf(() => memory.setText(`${base}/link`, "x")), "ELOOP");
+  assert.equal(codeOf(() => memory.setText(pages, "x")), "EINVAL");
+  Deno.removeSync(`${base}/link`);
+});

@@ -5,9 +5,18 @@ const runtime = `${checkout}ffi/runtime/`;
 const programs = `${checkout}tests/ffi/`;
 const library = `${checkout}build/`;
 const manual = Deno.readTextFileSync(`${runtime}MEMORY.md`);
-const arenaFiles = ["arena", "arena_books", "arena_cache", "arena_fault", "arena_grow", "arena_api", "memory_map"].map((name) =>
-  `${runtime}${name}.c`
-);
+const arenaFiles = [
+  "arena",
+  "arena_books",
+  "arena_cache",
+  "arena_fault",
+  "arena_grow",
+  "arena_api",
+  "memory_map",
+  "memory_share",
+  "memory_share_file",
+]
+  .map((name) => `${runtime}${name}.c`);
 const warnings = ["-g", "-Wall", "-Wextra", "-Werror", "-pthread", `-I${runtime}`];
 const linked = [`-L${library}`, "-lnodeos-rt", `-Wl,-rpath,${library}`];
 
@@ -240,6 +249,18 @@ test("a preloaded program gets ENOMEM when its pages are exhausted, and ordinary
   assert.deepEqual({ code: third.code, out: third.out }, { code: 0, out: "fine\n" });
   assert.ok(reported(third.err).fallbacks > 60 << 10, third.err);
 });
+
+for (const policy of ["bind", "interleave", "preferred"]) {
+  test(`a preloaded program keeps to its container's shares of nodes, as they are at each moment (${policy})`, async () => {
+    const source = Deno.readTextFileSync(`${programs}runtime_memory_share.c`).replaceAll("policy bind", `policy ${policy}`);
+    const program = await compiled(["gcc", "-std=gnu17"], [...warnings, "-O1", written("share.c", source)]);
+    const [shares, counts] = [written("shares", `policy ${policy}\n`), newPath("numa_stat")];
+    const env = preloaded({ NODEOS_HUGE_SHARES: shares });
+    assert.deepEqual(await run([program, shares, counts], env), { code: 0, out: "fine\n", err: "" });
+    // What the test takes for granted is not so without shares.
+    assert.match((await run([program, shares, counts], preloaded())).err, /Assertion `!fits\(2\) && !fits\(20\)/);
+  });
+}
 
 test("a preloaded program does not fault for memory that it had in the step before", async () => {
   const program = await preloadable();

@@ -45,6 +45,14 @@ Deno.test("renderCensus() shows nodes, pools and units with their owners", () =>
   );
 });
 
+Deno.test("renderCensus() says who uses huge pages of a node that are not its own", () => {
+  const files = { ...fourNodes, "/sys/fs/cgroup/nodeos-sim/hugetlb.2MB.numa_stat": "total=12582912 N3=12582912\n" };
+  assert.match(
+    text(files, container("sim", { ...huge, bytes: 4 * MiB }, { ...huge, id: "node2", node: 2, nodes: [2] })),
+    /\nContainer sim uses 6 huge pages of 2MiB on node 3, of which 2 are its own: others there may go short\.$/,
+  );
+});
+
 Deno.test("renderCensus() says which nodes are one piece of hardware, and when nobody has anything", () => {
   const lines = text(fakeNodes, container("viz", whole)).split("\n");
   assert.match(lines[0], /^NODE +HARDWARE +SIZE/);

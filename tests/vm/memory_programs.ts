@@ -83,6 +83,46 @@ export class Programs implements AsyncDisposable {
   }
 
   /**
+   * A program that takes all there is and keeps it, as soon as it is told to go.
+   *
+   * @param label One of several in a container.
+   * @param isAlone It does not know which shares its container has.
+   */
+  keep(container: string, label: string, isAlone = false) {
+    const status = statusPath(`${label}-${container}`);
+    const alone = isAlone ? ["/usr/bin/env", "-u", "NODEOS_HUGE_SHARES"] : [];
+    return this.start(container, `${label}-${container}`, [...alone, memoryStream, "keep", status]);
+  }
+
+  /** Tells programs that take all there is to begin with it. */
+  go(container: string, ...labels: readonly string[]): void {
+    for (const label of labels) Deno.writeTextFileSync(`${statusPath(`${label}-${container}`)}.max`, "");
+  }
+
+  /** Pages of 2 MiB that programs of a container have, by NUMA node, as the kernel counts them. */
+  hugePages(container: string): number[] {
+    const text = read(`${cgroups}/nodeos-${container}/hugetlb.2MB.numa_stat`);
+    return [...text.matchAll(/ N\d+=(\d+)/g)].map(([, bytes]) => Number(bytes) / (2 * mib));
+  }
+
+  /**
+   * Waits until programs of a container have so many pages of 2 MiB on each node, and go on having them.
+   *
+   * @param most What they must not have more of on the way.
+   */
+  async settle(container: string, expected: readonly number[], most: readonly number[] = []): Promise<void> {
+    for (let triesLeft = 1500;; triesLeft--) {
+      const counts = this.hugePages(container);
+      assert.ok(counts.every((count, node) => count <= (most[node] ?? Infinity)), `${container} has ${counts} huge pages, at most ${most}`);
+      if (counts.join() === expected.join()) break;
+      assert.ok(triesLeft > 0, `${container} has ${counts} huge pages, and not ${expected}`);
+      await delay(20);
+    }
+    await delay(500);
+    assert.deepEqual(this.hugePages(container), expected, container);
+  }
+
+  /**
    * A neighbour that checks its patterns all the time.
    *
    * @param huge How many huge pages it takes, as `NODE:PAGES`.

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { isKernelBefore } from "../../lib/kernel/release.ts";
-import { guestTest, isGuest, kernel, nodeos } from "./guest.ts";
+import { guestTest, nodeos } from "./guest.ts";
 import { countElsewhere } from "./memory_inspector.ts";
 import { assertMostlyHuge, assertWithin, mib, Programs } from "./memory_programs.ts";
 
@@ -105,24 +104,103 @@ guestTest("memory: nodeos memory audit agrees: frames in nobody else's hands, as
   await programs.goesOn("sim", hold.pid);
 });
 
-const started = "memory: who starts a program on a whole node keeps its own memory off that node";
-if (isGuest && !isKernelBefore(kernel, 7, 0)) {
-  Deno.test.ignore(`${started} [open: from Linux 7 on, a part of it moves there with the new process]`, () => {});
-} else {
-  guestTest(started, async () => {
-    await using programs = await Programs.up({
-      serviceCpus: [0, 1],
-      containers: [{ name: "viz", cpus: [6, 7], quiet: { tasks: true }, memory: { units: [{ node: 3, backend: "node" }] } }],
-    });
-    await programs.stream("viz");
-    const own = (await programs.frames(Deno.pid)).filter(({ kind }) => kind === "a");
-    const count = own.reduce((sum, run) => sum + run.count, 0);
-    assert.equal(count - countElsewhere(own, [3]), 0, `of ${count} frames`);
+guestTest("memory: who starts a program on a whole node, or fills its objects, keeps its own memory off that node", async () => {
+  await using programs = await Programs.up({
+    serviceCpus: [0, 1],
+    containers: [{
+      name: "viz",
+      cpus: [6, 7],
+      quiet: { tasks: true },
+      memory: { units: [{ node: 3, backend: "node" }, { bytes: 8 * mib, node: 3, pageBytes: 4096, object: "halo" }] },
+    }],
   });
-}
+  await programs.stream("viz");
+  const own = (await programs.frames(Deno.pid)).filter(({ kind }) => kind === "a");
+  const count = own.reduce((sum, run) => sum + run.count, 0);
+  assert.equal(count - countElsewhere(own, [3]), 0, `of ${count} frames`);
+});
 
-// Nothing in the kernel bounds huge pages by container and node: who has some on two nodes may take all of them from one.
-Deno.test.ignore(
-  "memory: who has huge pages on two nodes leaves its neighbour's on one of them alone [open: nothing enforces it]",
-  () => {},
-);
+/** Two containers with a node in common, of which the first one has its programs on the CPUs: it would take all of it. */
+const sharing = {
+  containers: [
+    { name: "greedy", cpus: [2, 3], memory: { units: [{ bytes: 32 * mib, node: 1 }, { bytes: 24 * mib, node: 2 }] } },
+    {
+      name: "calm",
+      cpus: [4, 5],
+      memory: {
+        units: [{ bytes: 20 * mib, node: 1 }, { bytes: mib, node: 1, pageBytes: 4096, object: "halo" }],
+        programs: "none" as const,
+      },
+    },
+  ],
+};
+
+guestTest("memory: who has huge pages on two nodes leaves its neighbour's on one of them alone", async () => {
+  await using programs = await Programs.up(sharing);
+  const first = await programs.keep("greedy", "first"), second = await programs.keep("greedy", "second");
+  // All of its own, taken and given back again and again.
+  const calm = await programs.hold("calm", "1:10");
+  programs.go("greedy", "first", "second");
+  await programs.settle("greedy", [0, 16, 12, 0], [0, 16, 12, 0]);
+  await programs.goesOn("calm", calm.pid);
+  const grown = await nodeos("memory", "resize", "greedy", "node2", "32MiB");
+  assert.equal(grown.code, 0, grown.err);
+  await programs.settle("greedy", [0, 16, 16, 0], [0, 16, 16, 0]);
+  // Of a node that they did not have when they were started.
+  const granted = await nodeos("memory", "grant", "greedy", "8MiB@3");
+  assert.equal(granted.code, 0, granted.err);
+  await programs.settle("greedy", [0, 16, 16, 4], [0, 16, 16, 4]);
+  await programs.goesOn("calm", calm.pid);
+  assert.match(await programs.status("hold-calm", calm.pid), / refused 0 starved 0 /);
+  const { code, out, err } = await nodeos("memory", "audit", "greedy");
+  assert.equal(code, 0, `${out}${err}`);
+  for (const { pid } of [first, second]) Deno.kill(pid, "SIGCONT");
+  const refused = await nodeos("memory", "resize", "greedy", "node1", "30MiB");
+  assert.equal(refused.code, 1, refused.out);
+  await programs.settle("greedy", [0, 16, 16, 4]);
+});
+
+guestTest("memory: a program that was started with one node has its container's share of a second one, until it goes", async () => {
+  const [greedy, calm] = sharing.containers;
+  await using programs = await Programs.up({ containers: [{ ...greedy, memory: { units: [{ bytes: 16 * mib, node: 2 }] } }, calm] });
+  const { pid } = await programs.keep("greedy", "first");
+  programs.go("greedy", "first");
+  await programs.settle("greedy", [0, 0, 8, 0]);
+  const granted = await nodeos("memory", "grant", "greedy", "8MiB@1");
+  assert.equal(granted.code, 0, granted.err);
+  await programs.settle("greedy", [0, 4, 8, 0]);
+  assert.equal((await programs.take("calm", 1, 10)).status, "has 10");
+  Deno.kill(pid, "SIGKILL");
+  await programs.settle("greedy", [0, 0, 0, 0]);
+  const revoked = await nodeos("memory", "revoke", "greedy", "node2");
+  assert.equal(revoked.code, 0, revoked.err);
+  await programs.keep("greedy", "second");
+  programs.go("greedy", "second");
+  await programs.settle("greedy", [0, 4, 0, 0]);
+  await programs.settle("calm", [0, 10, 0, 0]);
+});
+
+guestTest("memory: huge pages of several nodes are interleaved as far as the container's shares go", async () => {
+  const [{ memory, ...greedy }, calm] = sharing.containers;
+  await using programs = await Programs.up({ containers: [{ ...greedy, memory: { ...memory, policy: "interleave" } }, calm] });
+  const stream = await programs.stream("greedy");
+  const [, one, two] = programs.hugePages("greedy");
+  assert.ok(Math.abs(one - two) <= 2 && one + two >= 8, `${programs.hugePages("greedy")}`);
+  await programs.keep("greedy", "rest");
+  programs.go("greedy", "rest");
+  await programs.settle("greedy", [0, 16, 12, 0]);
+  await programs.assertSeen(stream.pid);
+  assert.equal((await programs.take("calm", 1, 10)).status, "has 10");
+});
+
+guestTest("memory: nodeos memory audit says who has more of a node than its share, and whom that leaves short", async () => {
+  await using programs = await Programs.up(sharing);
+  await programs.keep("greedy", "alone", true);
+  programs.go("greedy", "alone");
+  await programs.settle("greedy", [0, 26, 2, 0]);
+  const audit = await nodeos("memory", "audit");
+  assert.equal(audit.code, 1, audit.out);
+  assert.match(audit.err, /container greedy: 52MiB of huge pages of 2MiB on node 1, where its units have 32MiB/);
+  const map = await nodeos("memory");
+  assert.match(map.out, /Container greedy uses 26 huge pages of 2MiB on node 1, of which 16 are its own/);
+});

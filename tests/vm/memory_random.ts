@@ -343,8 +343,7 @@ export function randomChangesTest(initial: (nodes: readonly number[]) => Record<
       await trial.node.up({
         containers: names.map((name, index) => ({
           name,
-          // One more than those of node 0 stays: the kernel's threads there are to be told from those that may run on any.
-          cpus: [[2, 3], [4, 5], [6]][index],
+          cpus: [[2, 3], [4, 5], [6, 7]][index],
           memory: { units: units[name], programs: "none" as const },
         })),
       }, "persistent");

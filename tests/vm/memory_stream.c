@@ -6,6 +6,8 @@
  *   memory_stream exhaust STATUS         asks for more until it is refused, by malloc and by mmap, in turn with what it has being
  *                                        used; writes "malloc ENOMEM after N MiB, mmap ENOMEM after M MiB" to STATUS, gives all
  *                                        back, takes some again, and sleeps
+ *   memory_stream keep STATUS            as soon as STATUS.max is there, takes all there is by malloc, keeps it, and tries for
+ *                                        ever to get more; writes "has N MiB" to STATUS
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -169,6 +171,31 @@ static int exhaust(const char *path) {
         return pause();
 }
 
+/* Down to the last huge page. */
+static _Noreturn void keep(const char *path) {
+        static void *volatile last;
+        size_t has = 0;
+        char go[200];
+
+        snprintf(go, sizeof(go), "%s.max", path);
+        for (report(path, "ready\n"); access(go, F_OK) < 0;)
+                usleep(20 * 1000);
+        for (;;) {
+                for (size_t size = STEP; size >= 64 << 10;) {
+                        void *memory = malloc(size - 64);
+
+                        if (memory) {
+                                last = memset(memory, 1, size - 64);
+                                has += size;
+                        } else {
+                                size /= 2;
+                        }
+                }
+                report(path, "has %zu MiB%s\n", has >> 20, last ? "" : ", nothing");
+                usleep(100 * 1000);
+        }
+}
+
 int main(int argc, char **argv) {
         if (argc == 4 && !strcmp(argv[1], "run")) {
                 rounds = atoi(argv[2]);
@@ -176,6 +203,8 @@ int main(int argc, char **argv) {
         }
         if (argc == 3 && !strcmp(argv[1], "exhaust"))
                 return exhaust(argv[2]);
-        fputs("usage: memory_stream run ROUNDS STATUS | exhaust STATUS\n", stderr);
+        if (argc == 3 && !strcmp(argv[1], "keep"))
+                keep(argv[2]);
+        fputs("usage: memory_stream run ROUNDS STATUS | exhaust STATUS | keep STATUS\n", stderr);
         return 2;
 }

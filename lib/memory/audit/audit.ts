@@ -1,5 +1,5 @@
 import { limitBytesOf } from "../unit.ts";
-import { askHuge, askLimit, askPools, askShared } from "./count_questions.ts";
+import { askHuge, askLimit, askPools, askShared, askShares } from "./count_questions.ts";
 import type { Evidence } from "./evidence.ts";
 import type { AuditScene, Finding } from "./finding.ts";
 import { askAlone, askApart, askCharged, askPlaced, askWhole } from "./frame_questions.ts";
@@ -22,6 +22,7 @@ export function audit(evidence: Evidence, scene: AuditScene): Finding[] {
       ...nodes.flatMap((node) => askNode(node, evidence, scene)),
       ...askStray(name, evidence, scene),
       ...askHuge(name, memory.units, units, scene),
+      ...askShares(name, memory.units, scene),
       ...askPools(name, memory.units, scene),
       ...askShared(name, memory.units, scene),
       ...memory.units.filter(({ backend }) => backend === "limit").map((unit) =>

@@ -46,6 +46,28 @@ export function askHuge(
   });
 }
 
+/**
+ * The kernel bounds huge pages by container, not by node: programs that do not get theirs from our libraries may take more of
+ * a node than the units there have.
+ */
+export function askShares(container: string, units: readonly Unit[], { counts }: AuditScene): Finding[] {
+  return (counts.get(container)?.huge ?? []).flatMap(({ pageBytes, bytesByNode }): Finding[] => {
+    const own = units.filter((unit) => unit.backend === "hugetlb" && unit.object === undefined && unit.pageBytes === pageBytes);
+    const nodes = [...new Set([...own.map(({ node }) => node), ...bytesByNode.keys()])].sort((a, b) => a - b);
+    const parts = nodes.map((node) => ({
+      node,
+      usedBytes: bytesByNode.get(node) ?? 0,
+      ownBytes: bytesOf(own.filter((unit) => unit.node === node)),
+    }));
+    const over = parts.filter(({ usedBytes, ownBytes }) => usedBytes > ownBytes);
+    if (own.length === 0 || (over.length === 0 && new Set(own.map(({ node }) => node)).size === 1)) return [];
+    const text = ({ node, usedBytes, ownBytes }: typeof parts[number]) =>
+      `${formatSize(usedBytes)} of huge pages of ${formatSize(pageBytes)} on node ${node}, where its units have ${formatSize(ownBytes)}`;
+    const shown = over.length > 0 ? over : parts.filter(({ ownBytes }) => ownBytes > 0);
+    return [{ container, unit: null, question: "kept", verdict: over.length > 0 ? "fails" : "holds", message: shown.map(text).join("; ") }];
+  });
+}
+
 /** Pages that a unit has and nobody uses yet are in its pool, whoever else takes some. */
 export function askPools(container: string, units: readonly Unit[], { nodes }: AuditScene): Finding[] {
   return units.filter(({ backend }) => backend === "hugetlb").flatMap((unit): Finding[] => {

@@ -11,6 +11,7 @@ export const questions = {
   alone: "nobody outside of its container has a frame of it",
   counted: "the kernel counts as much as was found",
   bounded: "the kernel's limit is the size of the units",
+  kept: "of no node it has more huge pages than its units there",
   backed: "its pool has a page for each unit of it",
 } as const;
 

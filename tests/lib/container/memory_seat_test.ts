@@ -32,7 +32,11 @@ Deno.test("withOwnMemory() puts what it adds in front of what the program would 
   assert.equal(born("tunable", { GLIBC_TUNABLES: "glibc.malloc.perturb=1" })!.GLIBC_TUNABLES, `${tunables}:glibc.malloc.perturb=1`);
   assert.match(born("preload", { LD_PRELOAD: "/a.so" })!.LD_PRELOAD, /^\/.*\/libnodeos-preload\.so:\/a\.so$/);
   assert.match(born("preload", { LD_PRELOAD: "/a.so" }, { LD_PRELOAD: "/b.so" })!.LD_PRELOAD, /libnodeos-preload\.so:\/b\.so$/);
-  assert.deepEqual(born("none", {}, { OTHER: "1" }), { OTHER: "1", NODEOS_HUGE_PAGES: "2097152" });
+  assert.deepEqual(born("none", {}, { OTHER: "1" }), {
+    OTHER: "1",
+    NODEOS_HUGE_PAGES: "2097152",
+    NODEOS_HUGE_SHARES: "/run/nodeos/memory/sim/shares",
+  });
 });
 
 Deno.test("withOwnMemory() refuses to start a program without the allocator that leads it to its pages", () => {

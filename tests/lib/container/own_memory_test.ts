@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { decideMemories, limitOf, type MemoryWish, nodesFor } from "../../../lib/container/own_memory.ts";
+import { decideMemories, type MemoryWish, nodesFor } from "../../../lib/container/own_memory.ts";
 import type { ContainerSpec } from "../../../lib/container/spec.ts";
 import { Inventory } from "../../../lib/kernel/inventory.ts";
 import { describeUnit, type OwnMemory, type Unit } from "../../../lib/memory/unit.ts";
@@ -86,14 +86,4 @@ Deno.test("nodesFor() follows the units, or the nodes that somebody named", () =
     "containers.0.memory.nodes usage: the units lie on nodes 2-3, and 2-3 is not among the nodes",
   ]);
   assert.deepEqual(refused([0, 1]), ["containers.0.memory.nodes refused: NUMA node 1 belongs to another container as a whole"]);
-});
-
-Deno.test("limitOf() is what units of the backend limit come to", () => {
-  const limit = { ...heap, backend: "limit" } as const;
-  assert.deepEqual([undefined, own(heap, halo), own(heap, limit, limit), own(limit, halo)].map(limitOf), [
-    null,
-    null,
-    128 * MiB,
-    64 * MiB + 4096,
-  ]);
 });

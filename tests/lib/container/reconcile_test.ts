@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { errno } from "../../../ffi/errors.ts";
 import { reconcile } from "../../../lib/container/reconcile.ts";
-import { specsOf } from "../../../lib/container/resolve.ts";
+import { specsOf } from "../../../lib/container/ledger_specs.ts";
 import type { ContainerSpec } from "../../../lib/container/spec.ts";
 import { RefusedError } from "../../../lib/errors.ts";
 import { type Ledger, parseLedger } from "../../../lib/plan/ledger.ts";

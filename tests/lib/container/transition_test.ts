@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { errno } from "../../../ffi/errors.ts";
-import { specsOf } from "../../../lib/container/resolve.ts";
+import { specsOf } from "../../../lib/container/ledger_specs.ts";
 import type { ContainerRequest, ContainerSpec } from "../../../lib/container/spec.ts";
 import { announce, conclude, threadsOf, transition } from "../../../lib/container/transition.ts";
 import { RefusedError } from "../../../lib/errors.ts";

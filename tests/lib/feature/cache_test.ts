@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { RefusedError } from "../../../lib/errors.ts";
 import { cache, type CacheWish } from "../../../lib/feature/cache.ts";
-import type { Site } from "../../../lib/feature/feature.ts";
 import { Inventory } from "../../../lib/kernel/inventory.ts";
 import { apply, prepare, undo, verify } from "../../../lib/plan/executor.ts";
 import { type Change, formatStep } from "../../../lib/plan/step.ts";
 import { FakeKernel } from "../../fake_kernel.ts";
 import type { FakeCaches } from "../../fake_resctrl.ts";
 import { noCgroups, v2 } from "../../small_machines.ts";
+import type { Site } from "../../../lib/plan/seat.ts";
 import { planned } from "./site.ts";
 
 const root = "/sys/fs/resctrl";

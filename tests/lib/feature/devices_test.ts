@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { RefusedError } from "../../../lib/errors.ts";
 import { devices, type DevicesWish } from "../../../lib/feature/devices.ts";
-import type { Site } from "../../../lib/feature/feature.ts";
 import type { Change } from "../../../lib/plan/step.ts";
 import type { CapturedFiles } from "../../captured.ts";
 import { hybrid, noCgroups, v1, v2 } from "../../small_machines.ts";
+import type { Site } from "../../../lib/plan/seat.ts";
 import { planned } from "./site.ts";
 
 const nodes: CapturedFiles = {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import type { Site } from "../../../lib/feature/feature.ts";
 import { loadBalancing } from "../../../lib/feature/load_balancing.ts";
 import { Inventory } from "../../../lib/kernel/inventory.ts";
 import { captured } from "../../captured.ts";
 import { hybrid, v1, v2, v2New } from "../../small_machines.ts";
+import type { Site } from "../../../lib/plan/seat.ts";
 import { planned } from "./site.ts";
 
 const off = (site: Site) => loadBalancing.plan(site, "off");

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { RefusedError } from "../../../lib/errors.ts";
-import type { Site } from "../../../lib/feature/feature.ts";
 import { memory } from "../../../lib/feature/memory.ts";
 import { hybrid, v1, v2 } from "../../small_machines.ts";
+import type { Site } from "../../../lib/plan/seat.ts";
 import { planned } from "./site.ts";
 
 const limited = (site: Site) => memory.plan(site, 2 ** 30);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { RefusedError } from "../../../lib/errors.ts";
-import type { Site } from "../../../lib/feature/feature.ts";
 import { pids } from "../../../lib/feature/pids.ts";
 import { hybrid, noCgroups, v1, v2 } from "../../small_machines.ts";
+import type { Site } from "../../../lib/plan/seat.ts";
 import { planned } from "./site.ts";
 
 const limited = (site: Site) => pids.plan(site, 64);

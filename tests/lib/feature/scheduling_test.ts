@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { RefusedError } from "../../../lib/errors.ts";
-import type { Site } from "../../../lib/feature/feature.ts";
 import { scheduling, type SchedulingWish } from "../../../lib/feature/scheduling.ts";
 import { hybrid, noCgroups, v1, v1RealTimeGroups, v2, v2New } from "../../small_machines.ts";
+import type { Site } from "../../../lib/plan/seat.ts";
 import { planned } from "./site.ts";
 
 const plan = (wish: SchedulingWish) => (site: Site) => scheduling.plan(site, wish);

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { RefusedError } from "../../../lib/errors.ts";
-import type { Site } from "../../../lib/feature/feature.ts";
 import { swap } from "../../../lib/feature/swap.ts";
 import type { Change } from "../../../lib/plan/step.ts";
 import { hybrid, noCgroups, v1, v2 } from "../../small_machines.ts";
+import type { Site } from "../../../lib/plan/seat.ts";
 import { planned } from "./site.ts";
 
 const off = (site: Site) => swap.plan(site, "off");

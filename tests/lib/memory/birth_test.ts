@@ -18,12 +18,21 @@ function born(units: readonly Unit[], request: Partial<OwnMemory> = {}, files: C
 
 Deno.test("memoryBirth() leads programs to huge pages in the way that was asked for", () => {
   const both = [heap, { ...heap, id: "node1:1GiB", bytes: GiB, pageBytes: GiB }];
-  assert.deepEqual(born(both).variables, { NODEOS_HUGE_PAGES: "2097152,1073741824", LD_PRELOAD: "/lib/ours.so" });
+  const NODEOS_HUGE_SHARES = "/run/nodeos/memory/sim/shares";
+  assert.deepEqual(born(both).variables, {
+    NODEOS_HUGE_PAGES: "2097152,1073741824",
+    NODEOS_HUGE_SHARES,
+    LD_PRELOAD: "/lib/ours.so",
+  });
   assert.deepEqual(born([heap], { programs: "tunable" }).variables, {
     NODEOS_HUGE_PAGES: "2097152",
+    NODEOS_HUGE_SHARES,
     GLIBC_TUNABLES: "glibc.malloc.hugetlb=2:glibc.malloc.mmap_threshold=2097152",
   });
-  assert.deepEqual(born([heap], { programs: "none" }).variables, { NODEOS_HUGE_PAGES: "2097152" });
+  assert.deepEqual(born([heap], { programs: "none" }).variables, { NODEOS_HUGE_PAGES: "2097152", NODEOS_HUGE_SHARES });
+  // There is nothing to keep apart on one node.
+  const alone = { ...heap, node: 0, nodes: [0] };
+  assert.deepEqual(born([alone], { programs: "none" }, oneNode).variables, { NODEOS_HUGE_PAGES: "2097152" });
 });
 
 Deno.test("memoryBirth() says where objects are, and leaves the memory of programs alone that have no other", () => {

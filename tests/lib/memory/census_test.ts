@@ -72,7 +72,17 @@ Deno.test("readCensus() tells pages of a pool by who uses them, and by whom they
     usedCount: 4,
     strangersCount: 2,
     owners: [{ name: "sim", count: 5 }, { name: "viz", count: 1 }],
+    overdrawn: [],
   });
+});
+
+Deno.test("readCensus() knows who uses more huge pages of a node than its units have there, those of objects left out", () => {
+  const files = { ...fourNodes, "/sys/fs/cgroup/nodeos-sim/hugetlb.2MB.numa_stat": "total=8388608 N0=0 N1=0 N2=0 N3=8388608\n" };
+  const overdrawn = (...units: Unit[]) =>
+    census(files, container("sim", ...units), container("viz", huge(3, 2 * MiB))).nodes[3].pools[0].overdrawn;
+  assert.deepEqual(overdrawn(huge(3, 8 * MiB)), []);
+  assert.deepEqual(overdrawn(huge(3, 6 * MiB), huge(2, 4 * MiB)), [{ name: "sim", count: 4, ownCount: 3 }]);
+  assert.deepEqual(overdrawn({ ...huge(3, 8 * MiB), object: "halo" }), [{ name: "sim", count: 4, ownCount: 0 }]);
 });
 
 Deno.test("readCensus() says that programs outside of containers may use a whole node, until something keeps them off", () => {

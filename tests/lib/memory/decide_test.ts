@@ -38,11 +38,15 @@ Deno.test("decideUnits() takes a device that nobody has where one has the very s
   assert.deepEqual(supply.daxDevices, []);
   const device = { name: "dax0.0", bytes: 64 * MiB, alignBytes: 2 * MiB, node: 1, driver: "device_dax" };
   const room = () =>
-    Object.assign(roomOf(fourNodes), { supply: { ...supply, daxDevices: [device, { ...device, name: "dax1.0", driver: "kmem" }] } });
+    Object.assign(roomOf(fourNodes), {
+      supply: { ...supply, daxDevices: [device, { ...device, name: "dax1.0", node: 3, driver: "kmem" }] },
+    });
   assert.deepEqual(decided(room(), { bytes: 64 * MiB, object: "halo" }), ["halo: 64MiB of node 1 on device dax0.0, object halo"]);
   assert.deepEqual(decided(room(), { object: "halo", backend: "devdax", node: 1 }), [
     "halo: 64MiB of node 1 on device dax0.0, object halo",
   ]);
+  // Not where the kernel has one in use as memory.
+  assert.deepEqual(decided(room(), { object: "halo", backend: "devdax" }), ["halo: 64MiB of node 1 on device dax0.0, object halo"]);
   const both = room();
   assert.match(decided(both, { bytes: 64 * MiB, object: "a" })[0], /dax0\.0/);
   // The next one of that size finds it taken, and gets huge pages.

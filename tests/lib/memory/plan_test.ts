@@ -40,6 +40,7 @@ Deno.test("planUnits() limits huge pages of every size: reservations before page
   assert.deepEqual(lines(fourNodes, own(heap)), [
     "/sys/fs/cgroup/cgroup.subtree_control <- +hugetlb (shared)",
     `${cgroup}/ <- (new cgroup)`,
+    "/run/nodeos/memory/sim/shares <- (all of one node)",
     `${cgroup}/hugetlb.2MB.rsvd.max <- ${64 * MiB}`,
     `${cgroup}/hugetlb.2MB.max <- ${64 * MiB}`,
     `${cgroup}/hugetlb.1GB.rsvd.max <- 0`,
@@ -48,7 +49,7 @@ Deno.test("planUnits() limits huge pages of every size: reservations before page
 });
 
 Deno.test("planUnits() puts objects on file systems of their page size and node, counted for the container", () => {
-  const objects = lines(fourNodes, own(halo, frame, heap)).filter((line) => line.startsWith("/run"));
+  const objects = lines(fourNodes, own(halo, frame, heap)).filter((line) => line.startsWith("/run") && !line.includes("/shares"));
   assert.deepEqual(objects, [
     "/run/nodeos/memory/sim/2MiB-node1/ <- hugetlbfs pagesize=2M",
     "/run/nodeos/memory/sim/2MiB-node1/frame <- 4194304 bytes of node 1 for 1000:100",
@@ -85,6 +86,7 @@ Deno.test("planUnits() on version 1 uses the hierarchy that has the controller, 
   };
   assert.deepEqual(lines({ ...v1, ...huge }, own(heap)), [
     "/sys/fs/cgroup/hugetlb/nodeos-sim/ <- (new cgroup)",
+    "/run/nodeos/memory/sim/shares <- (all of one node)",
     `/sys/fs/cgroup/hugetlb/nodeos-sim/hugetlb.2MB.rsvd.limit_in_bytes <- ${64 * MiB}`,
     `/sys/fs/cgroup/hugetlb/nodeos-sim/hugetlb.2MB.limit_in_bytes <- ${64 * MiB}`,
   ]);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describeUnit, formatSize, losesUnits, type OwnMemory, type Unit, widest } from "../../../lib/memory/unit.ts";
+import { describeUnit, formatSize, limitBytesOf, losesUnits, type OwnMemory, type Unit, widest } from "../../../lib/memory/unit.ts";
 import { GiB, MiB } from "./machines.ts";
 
 const heap: Unit = { id: "node1", backend: "hugetlb", node: 1, nodes: [1], bytes: 64 * MiB, pageBytes: 2 * MiB };
@@ -31,4 +31,14 @@ Deno.test("widest() keeps each unit at its larger size, and losesUnits() says wh
     own(heap, halo),
   ]];
   assert.deepEqual(cases.map(([from, to]) => losesUnits(from, to)), [true, true, false, false, false]);
+});
+
+Deno.test("limitBytesOf() is what units of the backend limit come to", () => {
+  const limit = { ...heap, backend: "limit" } as const;
+  assert.deepEqual([undefined, own(heap, halo), own(heap, limit, limit), own(limit, halo)].map(limitBytesOf), [
+    null,
+    null,
+    128 * MiB,
+    64 * MiB + 8192,
+  ]);
 });

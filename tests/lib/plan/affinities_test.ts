@@ -24,6 +24,7 @@ class OldKernel extends KernelRoot {
       ["/proc/self/mountinfo", "25 20 0:22 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"],
       ["/sys/fs/cgroup/cgroup.controllers", "cpuset\n"],
       ["/sys/fs/cgroup/cpuset.cpus.effective", `${effective}\n`],
+      ["/sys/devices/system/cpu/present", `${online}\n`],
       [`/proc/${pid}/cgroup`, "0::/\n"],
     ]);
   }
@@ -129,6 +130,36 @@ Deno.test({
     assert.deepEqual(remember(kernel, noted), noted);
     assert.deepEqual(remind(kernel, noted), ledger);
     assert.deepEqual(getAffinity(sleeper.pid), [cpus[0]]);
+  },
+});
+
+Deno.test({
+  name: `remind() keeps a note that says just what containers left, until there is more to choose from${note}`,
+  ignore: lacksCpus,
+  async fn() {
+    await using sleeper = new Sleeper([cpus[0]]);
+    const noted = remember(new OldKernel(sleeper.pid, "6.1.0", online), ledger);
+    // A container has the others now; of this thread the kernel knows no more than of one that chose nothing.
+    const crowded = new OldKernel(sleeper.pid, "6.1.0", `${cpus[0]}`);
+    const kept = remind(crowded, noted);
+    assert.deepEqual(kept, { ...ledger, affinities: { [sleeper.thread]: `${cpus[0]}` } });
+    const again = remember(crowded, kept);
+    assert.deepEqual(again, noted);
+    // The container leaves.
+    setAffinity(sleeper.pid, cpus);
+    assert.deepEqual(remind(new OldKernel(sleeper.pid, "6.1.0", online), again), ledger);
+    assert.deepEqual(getAffinity(sleeper.pid), [cpus[0]]);
+  },
+});
+
+Deno.test({
+  name: `remind() ends a note of all CPUs once nobody has any of them${note}`,
+  ignore: lacksCpus,
+  async fn() {
+    await using sleeper = new Sleeper([cpus[0]]);
+    const noted = { ...ledger, affinities: { [sleeper.thread]: online }, disturbed: true } as const;
+    assert.deepEqual(remind(new OldKernel(sleeper.pid, "6.1.0", online), noted), ledger);
+    assert.deepEqual(getAffinity(sleeper.pid), cpus);
   },
 });
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { errno } from "../../../ffi/errors.ts";
-import { specsOf } from "../../../lib/container/resolve.ts";
+import { specsOf } from "../../../lib/container/ledger_specs.ts";
 import type { ContainerSpec, NodeRequest } from "../../../lib/container/spec.ts";
 import { NodeosError, RefusedError } from "../../../lib/errors.ts";
 import type { FakeMachine, Fault } from "../../fake_kernel.ts";

@@ -22,6 +22,14 @@ const others: readonly (readonly [kind: Change["kind"], what: string, to: string
   ["object", "/run/nodeos/memory/a/x/halo@1@/c,/d", "4096 7:8", "/run/nodeos/memory/a/x/halo <- 4096 bytes of node 1 for 7:8"],
   ["room", "/run/nodeos/memory/a/4KiB-node0", "4096", "room of /run/nodeos/memory/a/4KiB-node0 <- 4096 bytes"],
   ["lent", "/run/nodeos/memory/a/devdax/halo", "/dev/dax0.0 7:8", "/run/nodeos/memory/a/devdax/halo <- /dev/dax0.0 for 7:8"],
+  [
+    "shares",
+    "/run/nodeos/memory/a/shares",
+    "policy bind\nnear 0 2 1\npages 2097152 /c/hugetlb.2MB.numa_stat 1 4194304 2 2097152\npages 4096 /c/x 1 4096",
+    "/run/nodeos/memory/a/shares <- 4194304 bytes of node 1, 2097152 bytes of node 2 in pages of 2097152; 4096 bytes of node 1 in pages of 4096",
+  ],
+  ["msr", "msr:3:0x610:0x1ffff", "0x183c0", "register 0x610 of CPU 3 (msr, bits 0x1ffff) <- 0x183c0"],
+  ["power", "hsmp:0", "120000", "power limit of hsmp:0 <- 120000 mW"],
 ];
 
 Deno.test("formatStep() says what gets which value, and why, for each kind of step", () => {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { getAffinity } from "../../../ffi/task.ts";
 import { decideResize, type Resize } from "../../../lib/container/resize.ts";
-import { specsOf } from "../../../lib/container/resolve.ts";
+import { specsOf } from "../../../lib/container/ledger_specs.ts";
 import type { ContainerSpec, NodeRequest } from "../../../lib/container/spec.ts";
 import { decideSwitch, type Switch, switchNames } from "../../../lib/container/switch.ts";
 import { nodeFeatures } from "../../../lib/feature/node_features.ts";

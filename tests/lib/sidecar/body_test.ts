@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { bodyJson, bodyOf, bodyText, joined } from "../../../lib/sidecar/body.ts";
+import { bodyJson, bodyOf, bodyText } from "../../../lib/sidecar/body.ts";
 import { bodyBytesMax } from "../../../lib/sidecar/limits.ts";
 import { Problem } from "../../../lib/sidecar/problem.ts";
 
@@ -47,9 +47,4 @@ Deno.test("bodyJson() says that it is no JSON, and of what", () => {
     assert.deepEqual([error.status, error.remedy], [400, "As in {}"]);
     return true;
   });
-});
-
-Deno.test("joined() puts parts together", () => {
-  assert.deepEqual(joined([]), new Uint8Array(0));
-  assert.deepEqual(joined([Uint8Array.of(1), Uint8Array.of(), Uint8Array.of(2, 3)]), Uint8Array.of(1, 2, 3));
 });

@@ -78,7 +78,7 @@ function findings(made: Made): Finding[] {
 
 function poolOf({ pool: [totalCount, strangersCount] = [0, 0], containers }: Made): PoolCensus {
   const owners = Object.keys(containers).map((name) => ({ name, count: 2 }));
-  return { pageBytes: 2 * MiB, totalCount, freeCount: 0, usedCount: 0, strangersCount, owners };
+  return { pageBytes: 2 * MiB, totalCount, freeCount: 0, usedCount: 0, strangersCount, owners, overdrawn: [] };
 }
 
 const bad = (made: Made) =>
@@ -177,6 +177,20 @@ Deno.test("audit() finds huge pages where a container has none, and in two conta
   const messages = bad({ containers, processes: { 10: [run(node1, 512, "huge")], 20: [run(node1, 512, "huge")] } });
   assert.equal(messages.filter((message) => / apart fails/.test(message)).length, 2);
   assert.equal(messages.filter((message) => / alone fails: process (?:10|20) of container/.test(message)).length, 2);
+});
+
+Deno.test("audit() finds a container that has more huge pages of a node than its units there", () => {
+  const containers = { sim: { units: [huge, { ...huge, id: "node0", node: 0, nodes: [0], bytes: 2 * MiB }], pids: [] } };
+  const kept = (used: readonly (readonly [node: number, bytes: number])[]) =>
+    findings({
+      containers,
+      counts: { sim: { ...hugeCounts(0, 6 * MiB), huge: [{ ...hugeCounts(0, 6 * MiB).huge[0], bytesByNode: new Map(used) }] } },
+    })
+      .filter(({ question }) => question === "kept").map(({ verdict, message }) => `${verdict}: ${message}`);
+  const own = "2MiB of huge pages of 2MiB on node 0, where its units have 2MiB";
+  assert.deepEqual(kept([[0, 2 * MiB]]), [`holds: ${own}; 0B of huge pages of 2MiB on node 1, where its units have 4MiB`]);
+  assert.deepEqual(kept([[0, 4 * MiB], [1, 2 * MiB]]), ["fails: 4MiB of huge pages of 2MiB on node 0, where its units have 2MiB"]);
+  assert.deepEqual(kept([[1, 4 * MiB], [3, 2 * MiB]]), ["fails: 2MiB of huge pages of 2MiB on node 3, where its units have 0B"]);
 });
 
 Deno.test("audit() finds a pool that has fewer pages than units of it", () => {
