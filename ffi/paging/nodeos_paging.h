@@ -40,10 +40,11 @@ enum {
 
 /* What a store does. Offsets and sizes are in bytes, within [0, bytes) of the store, multiples of block_bytes but at its end.
  * Several threads call at the same time, for ranges of their own. Each returns 0, or -errno: a call does all of it or fails, and
- * a store that has fewer bytes than it said fails with ENODATA. */
+ * a store that has fewer bytes than it said fails with ENODATA. Our own answer other ranges with EINVAL, and use 2 KiB of stack. */
 struct nodeos_store_calls {
         int (*read)(struct nodeos_store *store, void *buffer, uint64_t bytes, uint64_t offset);
-        /* NULL: the store cannot be written. A page of 4 KiB is written whole or not at all, also by a process that is killed. */
+        /* NULL: the store cannot be written. A page of 4 KiB is written whole or not at all, also by a process that is killed; in a
+         * file that is so where the page begins at a multiple of 4096. */
         int (*write)(struct nodeos_store *store, const void *buffer, uint64_t bytes, uint64_t offset);
         /* What was written is on its medium afterwards. NULL: nothing to do. */
         int (*sync)(struct nodeos_store *store, uint64_t bytes, uint64_t offset);
@@ -61,26 +62,32 @@ struct nodeos_store {
         uint64_t plain_offset;
 };
 
-/* A part of a file: bytes 0 is as far as the file goes. ENODATA: the file ends before. */
+/* A part of a file, of a block device, or of an object in a container's memory: also one in huge pages, or a device of memory. bytes 0
+ * is as far as it goes; with NODEOS_STORE_CREATE and bytes a file that is missing is made, and one that is shorter grows.
+ * ENODATA: the file ends before. EISDIR, EINVAL: it is a directory, or something else that has no pages; flags or the range make no
+ * sense. EOPNOTSUPP: its file system has no O_DIRECT. ENOSPC of a write: no huge page is free. */
 NODEOS_PAGING_API int nodeos_store_file(const char *path, uint32_t flags, uint64_t offset, uint64_t bytes, struct nodeos_store **ret);
-/* The same of an open file, which the store duplicates. */
+/* The same of an open file, which the store duplicates. EACCES: it was not opened for what flags say; reading is always needed. */
 NODEOS_PAGING_API int nodeos_store_descriptor(int fd, uint32_t flags, uint64_t offset, uint64_t bytes, struct nodeos_store **ret);
 
 /* One part of a store that is made of several. */
 struct nodeos_store_part {
         const char *path;
         uint64_t file_offset;
-        uint64_t bytes;
+        uint64_t bytes; /* 0: as far as the file goes */
 };
-/* Parts of files, one behind the other. */
+/* Parts of files, one behind the other; errors are those of nodeos_store_file, of the first part that has one. At most 256 files, or a
+ * quarter of what the process may have, are open at a time. ESTALE of a read or write: another file has the name by now. */
 NODEOS_PAGING_API int nodeos_store_parts(const struct nodeos_store_part *parts, uint32_t count, uint32_t flags, struct nodeos_store **ret);
 
 /* A directory of files of `granule` bytes each, made when they are first written; what no file has is zeroes. The directory says
- * its size and granule in a file `_metadata`: bytes and granule are 0 for one that is there (without NODEOS_STORE_CREATE). */
+ * its size and granule in a file `_metadata`: bytes and granule are 0 for one that is there (without NODEOS_STORE_CREATE), or the same.
+ * EINVAL: the granule is no multiple of 4096, or there would be more than 2^24 files. ENOENT: there is no `_metadata`. EUCLEAN: it makes
+ * no sense. EEXIST: the store is there, of other sizes. ENOTEMPTY: there are other files. EBUSY: another store writes to it. */
 NODEOS_PAGING_API int nodeos_store_sparse(const char *directory, uint32_t flags, uint64_t bytes, uint64_t granule, struct nodeos_store **ret);
 
 /* Images of FITS files as one array of native 32-bit floats: tiles one behind the other, each of `count` values that begin at
- * file_offset. Read only. What is BLANK is NaN. */
+ * file_offset. Read only. What is BLANK is NaN. Errors are those of nodeos_store_parts; EINVAL: no such BITPIX, or no values at all. */
 struct nodeos_store_tile {
         const char *path; /* NULL: a missing tile, all NaN */
         uint64_t file_offset;
@@ -92,8 +99,11 @@ struct nodeos_store_tile {
 };
 NODEOS_PAGING_API int nodeos_store_fits(const struct nodeos_store_tile *tiles, uint32_t count, struct nodeos_store **ret);
 
-/* Another store behind a tier of compressed memory (zstd): pages that are evicted stay in at most tier_bytes of memory, before they
- * are written to `below`; below NULL: memory alone, of `bytes`. Takes `below` over. EOPNOTSUPP: there is no libzstd.so.1. */
+/* Another store behind a tier of compressed memory (zstd): what is written stays in tier_bytes of memory (64 KiB to 128 GiB; beside it
+ * there is about 1 MiB to work in), and goes to `below` when there is no more room, at sync and at close; what is read from there stays
+ * too. below NULL: memory alone, of `bytes`. bytes is 0, or what `below` has, otherwise. Takes `below` over, also on failure.
+ * EOPNOTSUPP: there is no libzstd.so.1. EINVAL: a size or the level makes no sense. Of a write: ENOSPC, memory alone is full; or the
+ * error of `below`, whose pages stay in the tier until it takes them. EIO of a read: a page did not unpack. */
 NODEOS_PAGING_API int nodeos_store_compressed(struct nodeos_store *below, uint64_t bytes, uint64_t tier_bytes, int level,
                                               struct nodeos_store **ret);
 

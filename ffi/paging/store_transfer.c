@@ -72,7 +72,7 @@ static int copy(const struct medium *medium, void *buffer, uint64_t bytes, uint6
                         return 0;
                 }
                 if (n < 0)
-                        return errno == EFAULT ? -ENOSPC : -errno;
+                        return errno != EFAULT ? -errno : is_write ? -ENOSPC : -EIO;
                 buffer = (char *) buffer + n;
                 bytes -= (uint64_t) n;
                 offset += (uint64_t) n;

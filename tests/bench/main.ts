@@ -1,5 +1,5 @@
 /**
- * Benchmarks beside their rivals: `deno task bench [forward|launch|memory|noise|plan...] [--json] [--out FILE]`.
+ * Benchmarks beside their rivals: `deno task bench [forward|launch|memory|noise|paging|plan...] [--json] [--out FILE]`.
  *
  * @module
  */
@@ -11,6 +11,7 @@ import { benchForward } from "./forward.ts";
 import { benchLaunch } from "./launch.ts";
 import { benchMemory } from "./memory.ts";
 import { benchNoise } from "./noise.ts";
+import { benchPaging } from "./paging.ts";
 import { benchPlan } from "./plan.ts";
 import { describe, type Group } from "./measure.ts";
 
@@ -19,6 +20,7 @@ const benches: Readonly<Record<string, () => Group[] | Promise<Group[]>>> = {
   launch: benchLaunch,
   memory: benchMemory,
   noise: benchNoise,
+  paging: benchPaging,
   plan: benchPlan,
 };
 

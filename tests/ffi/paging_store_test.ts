@@ -75,6 +75,16 @@ function program(name: string, flags: readonly string[]): Promise<string> {
   });
 }
 
+/** Compiles a program with what programs of users are linked with. */
+function withEngine(name: string): Promise<string> {
+  return once(`${name} with the engine`, async () => {
+    const path = newPath(name);
+    const linked = [`-L${checkout}build`, "-lnodeos-paging", `-Wl,-rpath,${checkout}build`, "-lm"];
+    await succeeds(["gcc", ...common, "-O2", `${programs}${name}.c`, `${programs}store_kinds.c`, ...linked, "-o", path]);
+    return path;
+  });
+}
+
 async function conforms(kind: string, flags: readonly string[], tests: readonly string[]): Promise<void> {
   const path = await program("store_conformance", flags);
   for (const test of tests) await succeeds([path, kind, newDirectory(), test]);
@@ -113,12 +123,18 @@ for (const [kind, { survives, hasWholePages }] of Object.entries(kinds)) {
   const missing = kind.startsWith("compressed") ? noZstd : noGcc;
 
   test(`store ${kind} reads what was written, any range from any thread, and nothing beyond its end`, async () => {
-    await conforms(kind, checked, ["random", "threads", "ends", ...(survives ? ["again"] : [])]);
+    await conforms(kind, checked, ["random", "threads", "few-descriptors", "ends", ...(survives ? ["again"] : [])]);
   }, missing);
 
   test(`store ${kind} works in a signal handler on a stack of 8 KiB, and asks malloc for nothing`, async () => {
     await conforms(kind, [...common, "-O2", "-DCOUNT_ALLOCATIONS"], ["signal"]);
   }, missing);
+
+  for (const mode of ["signal", "thread"]) {
+    test(`store ${kind} works under a region of mode ${mode} whose buffer is small`, async () => {
+      await succeeds([await withEngine("store_regions"), kind, newDirectory(), mode]);
+    }, missing || (mode === "thread" && Deno.uid() !== 0 ? " [needs root]" : ""));
+  }
 
   if (hasWholePages) {
     test(`store ${kind} has whole pages after kill -9, and what was synced`, async () => {
@@ -159,6 +175,7 @@ const servedErrors: Record<string, string> = {
   "pieces": "a served store is asked for 1 MiB at a time",
   "time-limit": "a served request fails with ETIMEDOUT, and what comes too late touches nothing",
   "stopped": "who waits for a served store that is stopped gets the reason",
+  "stop-at-any-time": "a stop between any two steps leaves nobody waiting",
   "replaced": "another server may answer what one has taken",
   "many": "100 threads are served by one thread, and by three",
   "refuse": "nodeos_store_served_new() refuses what makes no sense, and numbers that are gone are refused",

@@ -3,13 +3,21 @@ import fc from "fast-check";
 import { LaunchedLayout, LaunchLayout } from "../../ffi/launch.ts";
 import { layoutOf, layoutTypes } from "../../ffi/mod.ts";
 import { NoiseLayout } from "../../ffi/noise.ts";
+import { RingLayout, SamplerLayout } from "../../ffi/power.ts";
 import { type Field, struct, type Values } from "../../ffi/struct.ts";
 import { SchedAttrLayout } from "../../ffi/task.ts";
 
 // The library opens on first use and stays open: within a test that would count as a leak.
 layoutOf(0, -1);
 
-const ours = { schedAttr: SchedAttrLayout, launch: LaunchLayout, launched: LaunchedLayout, noise: NoiseLayout };
+const ours = {
+  schedAttr: SchedAttrLayout,
+  launch: LaunchLayout,
+  launched: LaunchedLayout,
+  noise: NoiseLayout,
+  sampler: SamplerLayout,
+  ring: RingLayout,
+};
 
 for (const [name, layout] of Object.entries(ours)) {
   Deno.test(`the layout of ${name} is the compiler's`, () => {

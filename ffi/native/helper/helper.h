@@ -18,6 +18,7 @@ int noise_main(int argc, char **argv);
 int solve_main(int argc, char **argv);
 int load_main(int argc, char **argv);
 int apart_main(int argc, char **argv);
+int simulate_main(int argc, char **argv);
 
 /* Reads `--name value` and `--name=value`. Returns -1 when all is well, otherwise the exit status: 0 after --help,
  * 2 after words about what is wrong. */

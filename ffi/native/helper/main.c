@@ -9,18 +9,21 @@
 #include "helper.h"
 
 static const char usage[] =
-        "usage: nodeos-helper noise|solve|load [options]\n"
+        "usage: nodeos-helper noise|solve|load|simulate [options]\n"
         "\n"
-        "  noise  sample the noise of one CPU into a file\n"
-        "  solve  solve a Poisson problem on all its threads, as an HPC application would\n"
-        "  load   disturb: compute, stream memory and sleep, on several threads\n"
+        "  noise     sample the noise of one CPU into a file\n"
+        "  solve     solve a Poisson problem on all its threads, as an HPC application would\n"
+        "  load      disturb: compute, stream memory and sleep, on several threads\n"
+        "  simulate  run a program that sees a simulated package; lib/power/simulated starts it\n"
         "\n"
         "nodeos-helper COMMAND --help shows the options. Exit status: 0 done, 1 refused, 2 usage.\n";
 
 static const struct {
         const char *name;
         int (*main)(int argc, char **argv);
-} commands[] = { { "noise", noise_main }, { "solve", solve_main }, { "load", load_main }, { "apart", apart_main } };
+} commands[] = {
+        { "noise", noise_main }, { "solve", solve_main }, { "load", load_main }, { "apart", apart_main }, { "simulate", simulate_main },
+};
 
 int fail(int status, const char *format, ...) {
         va_list arguments;
@@ -100,5 +103,5 @@ int main(int argc, char **argv) {
         for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
                 if (!strcmp(argv[1], commands[i].name))
                         return commands[i].main(argc - 1, argv + 1);
-        return fail(2, "Cannot run %s: the commands are noise, solve and load", argv[1]);
+        return fail(2, "Cannot run %s: the commands are noise, solve, load and simulate", argv[1]);
 }

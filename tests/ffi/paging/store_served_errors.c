@@ -194,6 +194,38 @@ static void replaced(void) {
         CHECK(nodeos_served_release(server) == 0);
 }
 
+/* A stop between any two steps of who asks and who serves leaves nobody waiting. */
+static void *take_often(void *unused) {
+        static unsigned char taken[64 * 1024];
+
+        (void) unused;
+        if (nodeos_served_next(server, -1, &request) == 0)
+                while (nodeos_served_take(server, request.id, taken, sizeof(taken)) == 0)
+                        continue;
+        return NULL;
+}
+
+static void stop_at_any_time(void) {
+        static unsigned char memory[64 * 1024];
+        uint64_t random = 5;
+
+        for (unsigned i = 0; i < 1000; i++) {
+                struct asker asker;
+                pthread_t taker;
+
+                begin(0);
+                CHECK(pthread_create(&taker, NULL, take_often, NULL) == 0);
+                start(&asker, NODEOS_SERVED_WRITE, memory, sizeof(memory), 0);
+                for (volatile uint64_t spin = next_random(&random) % 200000; spin; spin--)
+                        continue;
+                CHECK(nodeos_served_stop(server, -EIO) == 0);
+                CHECK(result_of(&asker) == -EIO);
+                pthread_join(taker, NULL);
+                nodeos_store_close(store);
+                CHECK(nodeos_served_release(server) == 0);
+        }
+}
+
 static void *read_often(void *number) {
         unsigned char memory[64];
 
@@ -267,10 +299,12 @@ static const struct {
         void (*run)(void);
 } tests[] = {
         { "answers", answers },   { "pieces", pieces }, { "time-limit", time_limit }, { "stopped", stopped },
-        { "replaced", replaced }, { "many", many },     { "refuse", refuse },
+        { "replaced", replaced }, { "many", many },     { "refuse", refuse },         { "stop-at-any-time", stop_at_any_time },
 };
 
 int main(int argc, char **argv) {
+        // Who waits for ever fails too.
+        alarm(60);
         CHECK(argc == 2, "usage: store_served_errors TEST");
         for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
                 if (strcmp(tests[i].name, argv[1]) == 0) {

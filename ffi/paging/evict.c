@@ -1,0 +1,162 @@
+/* Eviction: writes back victims that are dirty, drops all, many at once. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "paging.h"
+#include "uffd.h"
+
+#ifndef PIDFD_SELF_THREAD_GROUP
+#define PIDFD_SELF_THREAD_GROUP -10001
+#endif
+
+static void sort(struct slot *slot) {
+        struct victim *victims = slot->victims;
+
+        for (uint32_t i = 1; i < slot->victims_count; i++) {
+                struct victim moved = victims[i];
+                uint32_t at = i;
+
+                for (; at && (victims[at - 1].region > moved.region ||
+                              (victims[at - 1].region == moved.region && victims[at - 1].first > moved.first));
+                     at--)
+                        victims[at] = victims[at - 1];
+                victims[at] = moved;
+        }
+}
+
+/* Writes back neighbours as one. Returns the first error. */
+static int write_dirty(struct slot *slot) {
+        int first_error = 0;
+
+        for (uint32_t i = 0, next; i < slot->victims_count; i = next) {
+                struct victim *victim = &slot->victims[i];
+                uint64_t end = victim->first + victim->count, failed, failed_end;
+                int error;
+
+                next = i + 1;
+                if (!victim->dirty)
+                        continue;
+                while (!is_scanned(victim->region) && next < slot->victims_count && slot->victims[next].dirty && slot->victims[next].region == victim->region &&
+                       slot->victims[next].first == end)
+                        end += slot->victims[next++].count;
+                if (is_scanned(victim->region)) {
+                        error = scan_evict(victim->region, victim->first, victim->count);
+                        victim->failed = error < 0;
+                        first_error = first_error ? first_error : error;
+                        continue;
+                }
+                error = writeback(victim->region, victim->first, end - victim->first, &failed, &failed_end);
+                if (!error)
+                        continue;
+                first_error = first_error ? first_error : error;
+                for (uint32_t j = i; j < next; j++)
+                        slot->victims[j].failed = slot->victims[j].first < failed_end && failed < slot->victims[j].first + slot->victims[j].count;
+        }
+        return first_error;
+}
+
+/* The kernel is older than 6.14. */
+static atomic_bool lacks_batch;
+
+void runs_drop(const struct nodeos_region *region, struct iovec *iov, uint32_t count) {
+        ssize_t bytes = 0;
+
+        if (region->shared_fd >= 0) {
+                for (uint32_t i = 0; i < count; i++)
+                        fallocate(region->shared_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                  (char *) iov[i].iov_base - region->address, (off_t) iov[i].iov_len);
+                return;
+        }
+        for (uint32_t i = 0; i < count; i++)
+                bytes += (ssize_t) iov[i].iov_len;
+        if (count > 1 && !atomic_load_explicit(&lacks_batch, memory_order_relaxed) && uffd_features() & FEATURE_BATCH) {
+                if (syscall(SYS_process_madvise, PIDFD_SELF_THREAD_GROUP, iov, count, MADV_DONTNEED, 0) == bytes)
+                        return;
+                atomic_store(&lacks_batch, errno == EBADF || errno == EINVAL || errno == EPERM || errno == ENOSYS);
+        }
+        for (uint32_t i = 0; i < count; i++)
+                madvise(iov[i].iov_base, iov[i].iov_len, MADV_DONTNEED);
+}
+
+static void drop(struct slot *slot) {
+        uint32_t count = 0;
+
+        for (uint32_t i = 0; i < slot->victims_count; i++) {
+                struct victim *victim = &slot->victims[i];
+                char *address = page_address(victim->region, victim->first) + victim->moved * SMALL_BYTES;
+                size_t bytes = victim->count * victim->region->page_bytes - victim->moved * SMALL_BYTES;
+
+                if (victim->failed || victim->stays || !bytes)
+                        bytes = 0;
+                else if (count && (char *) slot->iov[count - 1].iov_base + slot->iov[count - 1].iov_len == address)
+                        slot->iov[count - 1].iov_len += bytes;
+                else
+                        slot->iov[count++] = (struct iovec) { address, bytes };
+                /* Regions differ in how they give memory back. */
+                if (count && (i + 1 == slot->victims_count || slot->victims[i + 1].region != victim->region)) {
+                        runs_drop(victim->region, slot->iov, count);
+                        count = 0;
+                }
+        }
+}
+
+static unsigned state_after(const struct victim *victim) {
+        if (victim->failed)
+                return is_scanned(victim->region) ? CLEAN : DIRTY;
+        return victim->stays ? CLEAN : ABSENT;
+}
+
+static uint64_t finish(struct nodeos_buffer *buffer, struct slot *slot) {
+        uint64_t freed = 0, moved = 0;
+
+        for (uint32_t i = 0; i < slot->victims_count; i++) {
+                struct victim *victim = &slot->victims[i];
+                struct nodeos_region *region = victim->region;
+                struct nodeos_region_statistics *statistics = counts(region);
+                uint64_t small = victim->count * (uint64_t) region->small;
+
+                pages_set(region, victim->first, victim->count, state_after(victim));
+                if (victim->stays) {
+                        statistics->dirty_pages -= victim->failed ? 0 : small;
+                } else if (victim->failed) {
+                        ring_push(buffer, region, victim->first, victim->count);
+                } else {
+                        freed += small;
+                        statistics->evicted_pages += small;
+                        statistics->moved_pages += victim->moved;
+                        statistics->written_pages += victim->dirty && is_scanned(region) ? small : 0;
+                        moved += victim->moved;
+                        statistics->resident_pages -= small;
+                        statistics->dirty_pages -= victim->dirty && !is_scanned(region) ? small : 0;
+                }
+                table_note(region);
+                region_release(region);
+        }
+        buffer->resident -= freed - moved;
+        slot->victims_count = 0;
+        return freed;
+}
+
+uint64_t victims_evict(struct nodeos_buffer *buffer, struct slot *slot, int *ret_error) {
+        uint64_t freed;
+        int error;
+
+        busy_begin(buffer);
+        buffer->evicting++;
+        lock_release(&buffer->lock);
+        sort(slot);
+        error = write_dirty(slot);
+        victims_move(slot);
+        drop(slot);
+        lock_take(&buffer->lock);
+        freed = finish(buffer, slot);
+        buffer->evicting--;
+        busy_end(buffer);
+        if (error && ret_error)
+                *ret_error = error;
+        return freed;
+}

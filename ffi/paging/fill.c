@@ -1,0 +1,166 @@
+/* Brings pages: room, a read of the store, and into the region. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "paging.h"
+#include "uffd.h"
+
+/* Of a signal handler too, hence no call that may allocate. */
+static __thread __attribute__((tls_model("initial-exec"))) int nesting;
+
+bool is_nested(void) {
+        return nesting > 0;
+}
+
+void nest(int by) {
+        nesting += by;
+}
+
+int store_read(struct nodeos_region *region, void *to, uint64_t bytes, uint64_t offset) {
+        uint64_t there = offset < region->store->bytes ? region->store->bytes - offset : 0;
+        int error = 0;
+
+        if (there > bytes)
+                there = bytes;
+        nest(1);
+        while (there && (error = region->store->calls->read(region->store, to, there, offset)) == -EINTR)
+                ;
+        nest(-1);
+        if (!error)
+                memset((char *) to + there, 0, bytes - there);
+        return error;
+}
+
+/* Threads that read faults want to know how long the store takes. */
+static int store_read_timed(struct nodeos_region *region, void *to, uint64_t bytes, uint64_t offset) {
+        struct timespec before, after;
+        int64_t us;
+        int error;
+
+        if (region->mode != NODEOS_MODE_THREAD)
+                return store_read(region, to, bytes, offset);
+        clock_gettime(CLOCK_MONOTONIC, &before);
+        error = store_read(region, to, bytes, offset);
+        clock_gettime(CLOCK_MONOTONIC, &after);
+        us = (after.tv_sec - before.tv_sec) * 1000000 + (after.tv_nsec - before.tv_nsec) / 1000;
+        /* A page of a long window takes its part. */
+        us = us * (int64_t) SMALL_BYTES / (int64_t) bytes;
+        atomic_store_explicit(&region->read_us, (uint32_t) ((3 * (int64_t) region->read_us + us) / 4), memory_order_relaxed);
+        return error;
+}
+
+uint64_t window_most(const struct nodeos_region *region, const struct slot *slot) {
+        uint64_t most = region->window_pages, bytes = slot_limit(region->buffer, slot);
+
+        if (most > region->buffer->windows / region->small)
+                most = region->buffer->windows / region->small;
+        if (most > bytes / region->page_bytes)
+                most = bytes / region->page_bytes;
+        return most ? most : 1;
+}
+
+/* Absent pages are ours from here on. */
+static void claim(struct nodeos_region *region, struct window window) {
+        for (uint64_t page = window.first; page < window.first + window.count; page++) {
+                page_charge(region, page);
+                state_set(region, page, FILLING);
+        }
+}
+
+/* Reads and maps; without the lock. */
+int pages_bring(struct nodeos_region *region, struct slot *slot, struct window window, char *stage, bool protect) {
+        uint64_t bytes = window.count * region->page_bytes;
+        int error;
+
+        if (region->memory == NODEOS_MEMORY_SHARED)
+                return shared_bring(region, slot, window);
+        error = store_read_timed(region, stage ? stage : slot->bounce, bytes, window.first * region->page_bytes);
+
+        if (error)
+                return error;
+        if (stage)
+                error = stage_move(region, window.first, stage, bytes, protect);
+        else
+                error = uffd_copy(region->uffd, page_address(region, window.first), slot->bounce, bytes, protect,
+                                  region->mode == NODEOS_MODE_THREAD);
+        return error == -ENOENT || error == -ESRCH ? GONE : error;
+}
+
+static void note_filled(struct nodeos_region *region, struct window window, bool is_dirty, bool is_ahead) {
+        struct nodeos_region_statistics *statistics = counts(region);
+        uint64_t small = window.count * region->small;
+
+        is_dirty = is_dirty && region->tracked;
+        statistics->reads++;
+        statistics->read_pages += small;
+        statistics->ahead_pages += small - (is_ahead ? 0 : region->small);
+        statistics->resident_pages += small;
+        table_note(region);
+        statistics->dirty_pages += is_dirty ? small : 0;
+        pages_set(region, window.first, window.count, is_dirty ? DIRTY : CLEAN);
+        ring_push(region->buffer, region, window.first, window.count);
+}
+
+/* The page cannot be had. Who asked for it has to hear why. */
+static void note_failed(struct nodeos_region *region, uint64_t page, int error, uint32_t flags) {
+        failure_note(region, page, error);
+        counts(region)->errors++;
+        if (!(flags & AHEAD) && region->mode == NODEOS_MODE_THREAD && region->poisons)
+                uffd_poison(region->uffd, page_address(region, page), region->page_bytes);
+        pages_set(region, page, 1, flags & AHEAD ? ABSENT : POISONED);
+}
+
+/* Reads a window whose pages are claimed, and whose room is not. */
+static int fill(struct nodeos_region *region, struct slot *slot, struct window window, bool is_dirty, uint32_t flags) {
+        struct nodeos_buffer *buffer = region->buffer;
+        uint64_t small = window.count * region->small;
+        char *stage;
+        int error;
+
+        stage_take(region, slot, window, is_dirty);
+        if (!slot->stage)
+                slot_charge(buffer, slot, window.count * region->page_bytes);
+        error = room_take(buffer, slot, small, region->small, flags);
+        if (error) {
+                stage_give(region, slot);
+                return error;
+        }
+        stage = stage_source(region, slot, window.count * region->page_bytes);
+        if (!stage)
+                slot_charge(buffer, slot, window.count * region->page_bytes);
+        busy_begin(buffer);
+        lock_release(&buffer->lock);
+        error = pages_bring(region, slot, window, stage, region->guarded || (!is_dirty && region->writable));
+        lock_take(&buffer->lock);
+        /* What was staged is in place now, and counted. */
+        slot->staged = error || !stage ? slot->staged : 0;
+        if (error)
+                buffer->resident -= small - slot->staged / SMALL_BYTES;
+        else
+                note_filled(region, window, is_dirty, flags & AHEAD);
+        stage_give(region, slot);
+        busy_end(buffer);
+        return error;
+}
+
+int window_fill(struct nodeos_region *region, struct slot *slot, struct window window, uint64_t wanted, bool is_write, uint32_t flags) {
+        bool is_dirty = is_write && region->writable;
+        int error;
+
+        claim(region, window);
+        error = fill(region, slot, window, is_dirty, flags);
+        if (error && window.count > 1) {
+                /* It may be a neighbour's fault: pages that nobody asked for are asked for no more. */
+                pages_set(region, window.first, wanted - window.first, ABSENT);
+                pages_set(region, wanted + 1, window.first + window.count - wanted - 1, ABSENT);
+                window = (struct window) { .first = wanted, .count = 1 };
+                error = fill(region, slot, window, is_dirty, flags);
+        }
+        if (error == GONE)
+                pages_set(region, wanted, 1, ABSENT);
+        else if (error)
+                note_failed(region, wanted, error, flags);
+        return error;
+}

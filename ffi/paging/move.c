@@ -1,0 +1,101 @@
+/* Recycling: pages of victims are moved out of the way, read over, and moved in elsewhere. That saves giving memory back, asking
+ * for it again, and a copy. Worth it for windows; where clean pages need write-protection, moving leaves a moment without it, so
+ * that only windows that come dirty, and those of regions that nobody may write, are moved. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "paging.h"
+#include "uffd.h"
+
+void stage_take(struct nodeos_region *region, struct slot *slot, struct window window, bool is_dirty) {
+        slot->stage = NULL;
+        slot->stage_wanted = slot->staged = 0;
+        if (region->memory != NODEOS_MEMORY_MOVE || window.count * region->small < MOVED_MIN || window.count > region->window_pages ||
+            (region->writable && !is_dirty))
+                return;
+        for (uint32_t i = 0; i < STAGES; i++)
+                if (!(region->stages_used >> i & 1)) {
+                        region->stages_used |= 1u << i;
+                        slot->stage = region->stages + i * region->window_pages * region->page_bytes;
+                        slot->stage_uffd = region->uffd;
+                        slot->stage_wanted = window.count * region->page_bytes;
+                        return;
+                }
+}
+
+char *stage_source(struct nodeos_region *region, struct slot *slot, uint64_t bytes) {
+        if (!slot->stage)
+                return NULL;
+        if (slot->staged == bytes)
+                return slot->stage;
+        if (slot->staged) {
+                /* The kernel moved less than it should have: room that was taken, and is not used. */
+                lock_release(&region->buffer->lock);
+                madvise(slot->stage, slot->staged, MADV_DONTNEED);
+                lock_take(&region->buffer->lock);
+                slot->staged = 0;
+        }
+        /* New huge pages come into being where nothing is watched, by being touched. */
+        return region->nursery ? slot->stage + (region->nursery - region->stages) : NULL;
+}
+
+int stage_move(struct nodeos_region *region, uint64_t first, char *from, uint64_t bytes, bool protect) {
+        char *to = page_address(region, first);
+        int64_t moved = uffd_move(region->uffd, to, from, bytes);
+        int error = 0;
+
+        if (moved < (int64_t) bytes) {
+                /* Somebody else holds the page in the kernel, say: what is left is copied. */
+                uint64_t done = moved > 0 ? (uint64_t) moved : 0;
+
+                error = uffd_copy(region->uffd, to + done, from + done, bytes - done, protect, true);
+                madvise(from + done, bytes - done, MADV_DONTNEED);
+        }
+        if (protect && moved > 0)
+                uffd_protect(region->uffd, to, (uint64_t) moved, true);
+        return error;
+}
+
+void stage_give(struct nodeos_region *region, struct slot *slot) {
+        if (!slot->stage)
+                return;
+        if (slot->staged) {
+                lock_release(&region->buffer->lock);
+                madvise(slot->stage, slot->staged, MADV_DONTNEED);
+                lock_take(&region->buffer->lock);
+                region->buffer->resident -= slot->staged / SMALL_BYTES;
+        }
+        region->stages_used &= ~(1u << (uint64_t) (slot->stage - region->stages) / (region->window_pages * region->page_bytes));
+        slot->stage = NULL;
+        slot->staged = 0;
+}
+
+static bool is_movable(const struct victim *victim) {
+        return !victim->failed && !victim->stays && victim->region->memory == NODEOS_MEMORY_MOVE && victim->count * victim->region->small >= MOVED_MIN / 4;
+}
+
+void victims_move(struct slot *slot) {
+        uint64_t bytes = 0;
+
+        if (!slot->stage || slot->staged)
+                return;
+        for (uint32_t i = 0; i < slot->victims_count; i++)
+                bytes += is_movable(&slot->victims[i]) ? slot->victims[i].count * slot->victims[i].region->page_bytes : 0;
+        if (bytes < slot->stage_wanted)
+                return;
+        for (uint32_t i = 0; i < slot->victims_count && slot->staged < slot->stage_wanted; i++) {
+                struct victim *victim = &slot->victims[i];
+                uint64_t some = victim->count * victim->region->page_bytes, left = slot->stage_wanted - slot->staged;
+                int64_t moved;
+
+                if (!is_movable(victim))
+                        continue;
+                moved = uffd_move(slot->stage_uffd, slot->stage + slot->staged, page_address(victim->region, victim->first),
+                                  some < left ? some : left);
+                if (moved <= 0)
+                        continue;
+                victim->moved = (uint32_t) ((uint64_t) moved / SMALL_BYTES);
+                slot->staged += (uint64_t) moved;
+        }
+}

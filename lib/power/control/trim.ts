@@ -1,0 +1,74 @@
+import { clamp, type Controller } from "./controller.ts";
+
+/** What trimming needs to know. */
+export interface TrimMeasurement {
+  /** Mean power since the step before; `null` when the poll was missed. */
+  readonly powerWatts: number | null;
+  /** Whether the hardware holds cores back because of the limit. */
+  readonly isLimiting: boolean;
+}
+
+/** What is wanted. */
+export interface TrimSetpoint {
+  /** The power to be drawn. */
+  readonly targetWatts: number;
+  /** The time over which its mean counts. */
+  readonly windowSeconds: number;
+}
+
+/** What trimming remembers. */
+export interface TrimState {
+  /** The last target. */
+  readonly targetWatts: number | null;
+  /** Limit to be set for each watt to be drawn. */
+  readonly ratio: number;
+  /** How long to wait until the hardware has answered the last target. */
+  readonly waitSeconds: number;
+  /** Energy above the target, since the last correction. */
+  readonly excessJoules: number;
+  /** Time since the last correction. */
+  readonly sinceSeconds: number;
+  /** Corrections since the last new target. */
+  readonly corrections: number;
+}
+
+/** Hardware that is further off than this is not trimmed but broken. */
+const [ratioMin, ratioMax] = [0.75, 1.3];
+/** A counter is refreshed each millisecond, more or less: over less than this, that is more than a percent of the power. */
+const shortestSeconds = 0.08;
+/** A counter that was refreshed late errs by less than this. What may be its error is corrected bit by bit, the rest at once. */
+const lateSeconds = 0.0011;
+const [largeGain, smallGain] = [1.1, 0.15];
+/** Later errors are not the hardware's, whose answer to a limit does not change; nor are those of windows too short to be measured. */
+const fastCorrections = 3;
+
+/**
+ * Finds the limit under which hardware draws what is wanted: real parts draw `a limit + b`, with `a` from 0.83 to 0.94.
+ *
+ * It corrects each half window by the mean error since, and only while the limit is what holds the cores back: a program that
+ * draws little teaches nothing.
+ */
+export const trimming: Controller<TrimState, TrimMeasurement, TrimSetpoint, number> = {
+  start: () => ({ targetWatts: null, ratio: 1, waitSeconds: 0, excessJoules: 0, sinceSeconds: 0, corrections: 0 }),
+  step(state, { powerWatts, isLimiting }, { targetWatts, windowSeconds }, dtSeconds) {
+    const isNew = state.targetWatts === null || Math.abs(targetWatts / state.targetWatts - 1) > 0.01;
+    const waitSeconds = isNew ? 0.85 * windowSeconds : Math.max(0, state.waitSeconds - dtSeconds);
+    const isTaught = powerWatts !== null && (isLimiting || powerWatts > targetWatts);
+    const corrections = isNew ? 0 : state.corrections;
+    if (isNew || waitSeconds > 0 || !isTaught) {
+      return answer({ ...state, targetWatts, waitSeconds, excessJoules: 0, sinceSeconds: 0, corrections });
+    }
+    const excessJoules = state.excessJoules + (powerWatts - targetWatts) * dtSeconds;
+    const sinceSeconds = state.sinceSeconds + dtSeconds;
+    const next = { ...state, targetWatts, waitSeconds, excessJoules, sinceSeconds };
+    if (sinceSeconds < Math.max(shortestSeconds, 0.4 * windowSeconds)) return answer(next);
+    const excessShare = excessJoules / sinceSeconds / targetWatts;
+    const isLarge = windowSeconds >= shortestSeconds && corrections < fastCorrections && Math.abs(excessShare) > lateSeconds / sinceSeconds;
+    const ratio = clamp(state.ratio - (isLarge ? largeGain : smallGain) * excessShare, ratioMin, ratioMax);
+    return answer({ ...next, ratio, excessJoules: 0, sinceSeconds: 0, corrections: corrections + 1 });
+  },
+};
+
+function answer(state: TrimState): { state: TrimState; setting: number } {
+  return { state, setting: (state.targetWatts ?? 0) * state.ratio };
+}

@@ -1,0 +1,296 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { clockNs } from "../../../../ffi/mod.ts";
+import { NodeosError, NoSuchObjectError, RefusedError, UsageError } from "../../../../lib/errors.ts";
+import { restorePower } from "../../../../lib/power/access/journal.ts";
+import type { Person } from "../../../../lib/power/access/policy.ts";
+import { parsePolicy } from "../../../../lib/power/access/policy_file.ts";
+import { PowerSession, type SessionOptions } from "../../../../lib/power/access/session.ts";
+import { Registry } from "../../../../lib/power/registry.ts";
+import { register } from "../../../../lib/power/registers.ts";
+import { intelWithKernel, PowerMachine, type PowerMachineParts, typicalLimits } from "../machines.ts";
+
+// The library opens on first use and stays open: within a test that would count as a leak.
+clockNs();
+{
+  using machine = new PowerMachine(intelWithKernel);
+  using registry = Registry.open(machine);
+  registry.plan("package0/power-limit", 100);
+}
+
+const root: Person = { uid: 0, user: "root", groups: [] };
+const alice: Person = { uid: 1000, user: "alice", groups: ["1000"] };
+const policy = await parsePolicy(`
+users:
+  0: { set: { "*": any } }
+  alice: { read: ["package0/*"], set: { "package0/power-limit": { min: 100, max: 120 } } }
+`);
+
+/** A machine with its registry and a directory for the journal. */
+class Site implements Disposable {
+  readonly machine: PowerMachine;
+  readonly registry: Registry;
+  readonly directory = Deno.makeTempDirSync({ prefix: "nodeos-power-journal-", dir: "/dev/shm" });
+  constructor(parts: PowerMachineParts = intelWithKernel) {
+    this.machine = new PowerMachine(parts);
+    this.registry = Registry.open(this.machine);
+  }
+  options(person: Person = root): SessionOptions {
+    return { kernel: this.machine, registry: this.registry, directory: this.directory, policy, person };
+  }
+  [Symbol.dispose](): void {
+    this.registry[Symbol.dispose]();
+    this.machine[Symbol.dispose]();
+    Deno.removeSync(this.directory, { recursive: true });
+  }
+}
+
+Deno.test("a session sets registers and files, says what they have then, and puts them back", async () => {
+  using site = new Site();
+  const before = site.machine.state();
+  {
+    await using session = await PowerSession.open(site.options());
+    assert.deepEqual(session.set("package0/power-limit", 100.05), { name: "package0/power-limit", asked: 100.05, value: 100 });
+    assert.deepEqual(session.set("package0/power-limit-window", 0.1), { name: "package0/power-limit-window", asked: 0.1, value: 0.09375 });
+    assert.deepEqual(session.set("cpu1/frequency-max", 2e9).value, 2e9);
+    assert.deepEqual(session.set("powercap:package1/power-limit", 90).value, 90);
+    assert.deepEqual(session.set("package0/power-limit", 110).value, 110);
+    assert.deepEqual(session.snapshot(["package0/power-limit", "package0/power-limit-short", "package1/power-limit"]).values, [
+      110,
+      180,
+      150,
+    ]);
+    assert.notEqual(site.machine.state(), before);
+  }
+  assert.equal(site.machine.state(), before);
+});
+
+Deno.test("whatever a session sets, everything is as before at its end, bit for bit", async () => {
+  using site = new Site();
+  const actuators = site.registry.all.filter(({ isWritable }) => isWritable);
+  const setting = fc.tuple(fc.constantFrom(...actuators), fc.double({ min: 0, max: 1, noNaN: true }));
+  const odd = fc.bigInt({ min: 0n, max: 2n ** 63n - 1n });
+  await fc.assert(
+    fc.asyncProperty(fc.array(setting, { minLength: 1, maxLength: 8 }), odd, async (settings, limits) => {
+      // Also what no program would have set: reserved bits stay as they were.
+      site.machine.setRegister(2, register.packageLimit, limits);
+      const before = site.machine.state();
+      const session = await PowerSession.open(site.options());
+      for (const [{ provider, name, range: { min, max } }, share] of settings) {
+        try {
+          session.set(`${provider}:${name}`, min + share * (max - min));
+        } catch (error) {
+          assert(error instanceof UsageError, `${error}`);
+        }
+      }
+      assert.deepEqual(await session.end(), []);
+      assert.equal(site.machine.state(), before);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+Deno.test("there is one writer at a time, and readers as many as want to", async () => {
+  using site = new Site();
+  const first = await PowerSession.open(site.options());
+  await assert.rejects(
+    PowerSession.open(site.options(alice)),
+    (error) =>
+      error instanceof RefusedError && error.message.includes(`process ${Deno.pid} (root) is doing so`) && error.remedy !== undefined,
+  );
+  const reader = PowerSession.forReading(site.options(alice));
+  assert.deepEqual(reader.snapshot(["package0/energy"]).values, [1]);
+  assert.throws(() => reader.set("package0/power-limit", 110), /only reads/);
+  await first.end();
+  await first.end();
+  await using second = await PowerSession.open(site.options(alice));
+  assert.equal(second.set("package0/power-limit", 110).value, 110);
+});
+
+Deno.test("a session refuses what the policy does not allow, and reads nothing of it", async () => {
+  using site = new Site();
+  await using session = await PowerSession.open(site.options(alice));
+  for (
+    const [name, value] of [["package0/power-limit", 121], ["package0/power-limit", 99], ["package1/power-limit", 110], [
+      "cpu0/duty-cycle",
+      50,
+    ]] as const
+  ) {
+    assert.throws(() => session.set(name, value), (error) => error instanceof RefusedError && /policy/.test(error.message));
+  }
+  assert.throws(
+    () => session.snapshot(["package0/energy", "package1/energy"]),
+    (error) => error instanceof RefusedError && /package1/.test(error.message),
+  );
+});
+
+Deno.test("a setting that the machine takes and does not make is refused", async () => {
+  using site = new Site();
+  await using session = await PowerSession.open(site.options());
+  site.machine.round = () => "150000000";
+  assert.throws(
+    () => session.set("powercap:package0/power-limit", 90),
+    (error) => error instanceof RefusedError && /took it, and stays at 150 W/.test(error.message),
+  );
+  site.machine.round = (_path, text) => `${Math.floor(Number(text) / 125_000) * 125_000}`;
+  assert.deepEqual(session.set("powercap:package0/power-limit", 90.1).value, 90);
+});
+
+/** A wrong request, and what else is wrong with the machine meanwhile. */
+interface Wrong {
+  readonly name: string;
+  readonly value: number;
+  readonly person: Person;
+  readonly trouble: "none" | "gone" | "short" | "locked";
+}
+
+function wrongRequests(registry: Registry): fc.Arbitrary<Wrong> {
+  const limits = [
+    "package0/power-limit",
+    "package0/power-limit-short",
+    "dram0/power-limit",
+    "powercap:package1/power-limit",
+    "cpu0/frequency-max",
+    "cpu3/duty-cycle",
+  ];
+  const windows = ["package0/power-limit-window", "package1/power-limit-short-window", "powercap:package0/power-limit-window"];
+  const notNumbers = fc.constantFrom(NaN, Infinity, -Infinity);
+  const outside = fc.constantFrom(...limits).chain((name) => {
+    const { min, max } = registry.find(name).range;
+    const value = fc.oneof(notNumbers, fc.double({ max: min, maxExcluded: true }), fc.double({ min: max, minExcluded: true }));
+    return fc.record({ name: fc.constant(name), value });
+  });
+  const unknown = fc.record({ name: fc.string().filter((name) => !registry.all.some((meter) => meter.name === name)), value: fc.double() });
+  const negative = fc.record({ name: fc.constantFrom(...windows), value: fc.oneof(notNumbers, fc.double({ max: -Number.MIN_VALUE })) });
+  const readOnly = fc.record({
+    name: fc.constantFrom("package0/energy", "core1/temperature", "cpu0/mperf", "cpu2/frequency"),
+    value: fc.double(),
+  });
+  const byRoot = fc.oneof(outside, unknown, negative, readOnly).map((wish) => ({ ...wish, person: root, trouble: "none" as const }));
+  const forbidden = fc.record({
+    name: fc.constantFrom("package1/power-limit", "cpu0/frequency-max", "package0/power-limit-window", "cpu1/duty-cycle"),
+    value: fc.double({ min: 50, max: 100 }),
+    person: fc.constant(alice),
+    trouble: fc.constant("none" as const),
+  });
+  const troubled = fc.record({
+    name: fc.constant("package0/power-limit"),
+    value: fc.double({ min: 60, max: 400, noNaN: true }),
+    person: fc.constant(root),
+    trouble: fc.constantFrom("gone" as const, "short" as const, "locked" as const),
+  });
+  return fc.oneof({ weight: 3, arbitrary: byRoot }, { weight: 1, arbitrary: forbidden }, { weight: 1, arbitrary: troubled });
+}
+
+/** Does something while a device is not as it should be. */
+function during(machine: PowerMachine, trouble: Wrong["trouble"], act: () => void): void {
+  const device = machine.devicePath(0);
+  const away = `${machine.base}/away`;
+  const whole = Deno.readFileSync(device);
+  if (trouble === "gone") Deno.renameSync(device, away);
+  if (trouble === "short") Deno.truncateSync(device, register.packageLimit * 8 + 4);
+  if (trouble === "locked") machine.setRegister(0, register.packageLimit, typicalLimits | 1n << 63n);
+  const hurt = Deno.readFileSync(trouble === "gone" ? away : device);
+  try {
+    act();
+    assert.deepEqual(Deno.readFileSync(trouble === "gone" ? away : device), hurt, "something was written");
+  } finally {
+    if (trouble === "gone") Deno.renameSync(away, device);
+    else Deno.writeFileSync(device, whole);
+  }
+}
+
+Deno.test("1,000 wrong requests are refused in words, and nothing is written", async () => {
+  using site = new Site();
+  const { machine, registry } = site;
+  const before = machine.state();
+  const session = await PowerSession.open(site.options());
+  const other = PowerSession.forReading(site.options(alice));
+  const refusals = new Map<string, number>();
+  fc.assert(
+    fc.property(wrongRequests(registry), ({ name, value, person, trouble }) => {
+      during(machine, trouble, () =>
+        assert.throws(() => (person === root ? session : other).set(name, value), (error) => {
+          assert(error instanceof NodeosError && error.message.startsWith("Cannot "), `${error}`);
+          assert(!/only reads/.test(error.message), "the policy let it through");
+          refusals.set(error.name, (refusals.get(error.name) ?? 0) + 1);
+          return true;
+        }));
+      assert.equal(machine.state(), before);
+      assert.deepEqual(machine.writes, []);
+    }),
+    { numRuns: 1000 },
+  );
+  assert.deepEqual([...refusals.keys()].sort(), ["NoSuchObjectError", "RefusedError", "UsageError"]);
+  assert.equal([...refusals.values()].reduce((sum, count) => sum + count), 1000);
+  assert.deepEqual(await session.end(), []);
+  assert.equal(machine.state(), before);
+});
+
+async function writerOf(site: Site, ...settings: string[]): Promise<Deno.ChildProcess> {
+  const program = new URL("./writer.ts", import.meta.url).pathname;
+  const args = ["run", "-q", "-A", program, site.machine.base, site.directory, ...settings];
+  const child = new Deno.Command(Deno.execPath(), { args, stdin: "null", stdout: "piped" }).spawn();
+  const reader = child.stdout.getReader();
+  const { value } = await reader.read();
+  await reader.cancel();
+  assert.equal(new TextDecoder().decode(value), "set\n");
+  return child;
+}
+
+Deno.test("who comes after a writer that was killed finds everything as it was before", async () => {
+  using site = new Site();
+  const before = site.machine.state();
+  const child = await writerOf(site, "package0/power-limit", "100", "cpu2/duty-cycle", "50", "powercap:package1/power-limit", "90");
+  assert.notEqual(site.machine.state(), before);
+  await assert.rejects(
+    PowerSession.open(site.options()),
+    (error) => error instanceof RefusedError && error.message.includes(`process ${child.pid} (writer)`),
+  );
+  assert.deepEqual(await restorePower(site.machine, site.directory), { steps: [], left: [] });
+  child.kill("SIGKILL");
+  await child.status;
+  let restored = 0;
+  await using _session = await PowerSession.open({ ...site.options(), onRestored: ({ steps }) => restored = steps.length });
+  assert.equal(restored, 3);
+  assert.equal(site.machine.state(), before);
+});
+
+Deno.test("restorePower() puts back what a killed writer left, once", async () => {
+  using site = new Site();
+  assert.deepEqual(await restorePower(site.machine, site.directory), { steps: [], left: [] });
+  const before = site.machine.state();
+  const child = await writerOf(site, "package1/power-limit", "77.5", "cpu0/frequency-max", "1500000000");
+  child.kill("SIGKILL");
+  await child.status;
+  const { steps, left } = await restorePower(site.machine, site.directory);
+  assert.deepEqual(steps.map(({ what }) => what), ["msr:2:0x610:0x1ffff", "/sys/devices/system/cpu/cpufreq/policy0/scaling_max_freq"]);
+  assert.deepEqual(left, []);
+  assert.equal(site.machine.state(), before);
+  assert.deepEqual(await restorePower(site.machine, site.directory), { steps: [], left: [] });
+});
+
+Deno.test("what the machine will not take back is said, keeps the next writer out, and is tried again", async () => {
+  using site = new Site();
+  const before = site.machine.state();
+  const session = await PowerSession.open(site.options());
+  session.set("powercap:package0/power-limit", 90);
+  site.machine.round = () => "90000000";
+  const left = await session.end();
+  assert.deepEqual(left.map(({ found }) => found), ["90000000"]);
+  await assert.rejects(
+    PowerSession.open(site.options()),
+    (error) => error instanceof RefusedError && /should go back to 150000000/.test(error.message),
+  );
+  site.machine.round = (_path, text) => text;
+  await using _next = await PowerSession.open(site.options());
+  assert.equal(site.machine.state(), before);
+});
+
+Deno.test("an actuator that vanished before it is first set is refused, and not journaled", async () => {
+  using site = new Site();
+  await using session = await PowerSession.open(site.options());
+  Deno.removeSync(`${site.machine.base}/sys/devices/system/cpu/cpufreq/policy1`, { recursive: true });
+  assert.throws(() => session.set("cpu1/frequency-max", 2e9), (error) => error instanceof RefusedError && /not there/.test(error.message));
+  assert.throws(() => session.set("cpu9/frequency-max", 2e9), NoSuchObjectError);
+});
