@@ -25,6 +25,8 @@ export { findFitsFiles } from "./lib/astro/files.ts";
 export { medianOf } from "./lib/astro/median.ts";
 export { type CubeShape, type MedianBlock, medianBlocks, type StackOptions } from "./lib/astro/stack.ts";
 export { randomVectors, type SkyVector, type VectorMedian, VectorSampler } from "./lib/astro/vectors.ts";
+export type { TouchResult } from "./ffi/paging.ts";
+export type { StorePart } from "./ffi/paging_stores.ts";
 export { Container, type ContainerOptions, type RunningProgram } from "./lib/container/container.ts";
 export { decideMemoryChange, type MemoryChange } from "./lib/container/grant.ts";
 export { Job, type JobOptions, type JobOutcome, type JobResult } from "./lib/container/job.ts";
@@ -77,6 +79,33 @@ export {
   type Unit,
   type UnitRequest,
 } from "./lib/memory/unit.ts";
+export { PageBuffer, type PageBufferOptions } from "./lib/paging/buffer.ts";
+export { type OpenPageStore, type PageStore, StoreError, type StoreErrorCode } from "./lib/paging/page_store.ts";
+export { type PageError, Region, type RegionOptions, type ViewType } from "./lib/paging/region.ts";
+export type { RegionStatistics } from "./lib/paging/statistics.ts";
+export {
+  compressedStore,
+  type CompressedStoreDescription,
+  type CompressedStoreOptions,
+  fileStore,
+  type FileStoreDescription,
+  type FileStoreOptions,
+  fitsStore,
+  type FitsStoreDescription,
+  httpStore,
+  type HttpStoreOptions,
+  objectStore,
+  type ObjectStoreDescription,
+  partsStore,
+  type PartsStoreDescription,
+  sparseStore,
+  type SparseStoreDescription,
+  type SparseStoreOptions,
+  type StoreDescription,
+  workerStore,
+  type WorkerStoreDescription,
+  type WorkerStoreOptions,
+} from "./lib/paging/stores.ts";
 export { type Change, formatSteps, type Step, type StepKind, stepKinds } from "./lib/plan/step.ts";
 export type { Kernel } from "./lib/plan/driver.ts";
 export { type Drift, verify } from "./lib/plan/executor.ts";

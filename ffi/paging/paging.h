@@ -25,7 +25,7 @@
 #define BATCH 128
 #define SLOTS_MAX 32
 #define THREADS_MAX 16
-#define STAGES 2
+#define STAGES 8
 #define MOVED_MIN 16 /* pages of 4 KiB from which on moving is cheaper than copying */
 #define HOLD 0x10000 /* in counts of pins */
 
@@ -338,6 +338,8 @@ int region_choose(struct nodeos_region *region, const struct nodeos_region_optio
 int region_map_memory(struct nodeos_region *region, void *wanted);
 int region_watch(struct nodeos_region *region);
 void region_unmap_memory(struct nodeos_region *region);
+/* A write to what may only be read, but is mapped writable: as the thread tries again it is SIGSEGV, from the kernel itself. */
+void region_refuse_write(struct nodeos_region *region, uint64_t page);
 
 /* pin.c: of the counts, and what is charged for them. */
 uint64_t pins_bytes(const struct nodeos_region *region);
@@ -402,6 +404,8 @@ void calm_end(const struct calm *calm);
 
 /* range.c. Writes back what is dirty in [first, end), pages stay. The lock is held, and let go meanwhile. */
 int range_flush(struct nodeos_region *region, uint64_t first, uint64_t end);
+/* The first page from `page` on whose states were ever touched, before end. */
+uint64_t skip_untouched(const struct nodeos_region *region, uint64_t page, uint64_t end);
 /* Pages that a range touches. */
 void range_pages(const struct nodeos_region *region, uint64_t offset, uint64_t bytes, uint64_t *ret_first, uint64_t *ret_end);
 

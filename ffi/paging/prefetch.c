@@ -117,7 +117,9 @@ int nodeos_region_prefetch(struct nodeos_region *region, uint64_t offset, uint64
         if (error)
                 return error;
         /* More would evict what it read first. */
+        lock_take(&region->buffer->lock);
         room = buffer_available(region->buffer) / region->small;
+        lock_release(&region->buffer->lock);
         if (wish.end - wish.first > room)
                 wish.end = wish.first + room;
         error = add(wish);

@@ -8,11 +8,10 @@
 
 #define WINDOW_PAGES 256
 
-/* Read-only pages are moved where a write is answered in the thread that does it, who is told at once. */
-static bool can_move(const struct nodeos_region *region) {
+static bool can_move(void) {
         uint64_t needed = FEATURE_MOVE | UFFD_FEATURE_PAGEFAULT_FLAG_WP;
 
-        return (uffd_features() & needed) == needed && (region->writable || region->mode == NODEOS_MODE_SIGNAL);
+        return (uffd_features() & needed) == needed;
 }
 
 static int choose_sizes(struct nodeos_region *region, const struct nodeos_region_options *options) {
@@ -60,8 +59,8 @@ static int choose_memory(struct nodeos_region *region, const struct nodeos_regio
                 return -EPERM;
         region->memory = options->memory;
         if (region->memory == NODEOS_MEMORY_AUTO)
-                region->memory = can_move(region) ? NODEOS_MEMORY_MOVE : NODEOS_MEMORY_COPY;
-        if (region->memory == NODEOS_MEMORY_MOVE && !(features & FEATURE_MOVE))
+                region->memory = can_move() ? NODEOS_MEMORY_MOVE : NODEOS_MEMORY_COPY;
+        if (region->memory == NODEOS_MEMORY_MOVE && !can_move())
                 return -EOPNOTSUPP;
         if (region->memory == NODEOS_MEMORY_SHARED && !(features & FEATURE_MINOR_SHMEM))
                 return -EOPNOTSUPP;

@@ -94,7 +94,7 @@ int region_watch(struct nodeos_region *region) {
         features |= region->tracking == NODEOS_TRACKING_SCAN ? FEATURE_WP_ASYNC | FEATURE_MOVE : 0;
         features |= region->memory == NODEOS_MEMORY_SHARED ? FEATURE_MINOR_SHMEM | UFFD_FEATURE_MISSING_SHMEM : 0;
         features |= region->memory == NODEOS_MEMORY_MOVE ? FEATURE_MOVE : 0;
-        features |= region->mode == NODEOS_MODE_THREAD ? UFFD_FEATURE_THREAD_ID : 0;
+        features |= region->mode == NODEOS_MODE_THREAD && !(uffd_features() & FEATURE_POISON) ? UFFD_FEATURE_THREAD_ID : 0;
         if (features & ~uffd_features())
                 return -EOPNOTSUPP;
         region->poisons = uffd_features() & FEATURE_POISON;
@@ -146,4 +146,10 @@ void region_unmap_memory(struct nodeos_region *region) {
                 munmap(region->annex, region->annex_bytes);
         region->address = region->annex = NULL;
         region->uffd = -1;
+}
+
+void region_refuse_write(struct nodeos_region *region, uint64_t page) {
+        /* Each such page may be a mapping of its own, of which the kernel allows so many. */
+        if (mprotect(page_address(region, page), region->page_bytes, PROT_READ) < 0)
+                mprotect(region->address, region->mapped, PROT_READ);
 }

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -112,24 +111,6 @@ static void pass_on(int signal_number, siginfo_t *info, void *context) {
                 before.sa_handler(signal_number);
 }
 
-/* A write to what may only be read: SIGSEGV, as if it were mapped so. It comes when our handler returns. */
-static void refuse(void *address, ucontext_t *context) {
-        siginfo_t info = { .si_signo = SIGSEGV, .si_code = SEGV_ACCERR };
-        struct sigaction action;
-        sigset_t set;
-
-        info.si_addr = address;
-        sigemptyset(&set);
-        sigaddset(&set, SIGSEGV);
-        pthread_sigmask(SIG_BLOCK, &set, NULL);
-        sigaction(SIGSEGV, NULL, &action);
-        if (sigismember(&context->uc_sigmask, SIGSEGV) || (!(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_IGN)) {
-                sigdelset(&context->uc_sigmask, SIGSEGV);
-                signal(SIGSEGV, SIG_DFL);
-        }
-        syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGSEGV, &info);
-}
-
 /* 0: go on; else somebody else's. */
 static int answer(const char *address, bool writes) {
         struct nodeos_region *region = registry_get(address);
@@ -150,12 +131,13 @@ static int answer(const char *address, bool writes) {
         if (atomic_load(&region->closing)) {
                 atomic_fetch_sub(&region->faulting, 1);
                 region_wait_closed(region);
-        } else if (writes && region->guarded) {
-                error = -EACCES;
-                atomic_fetch_sub(&region->faulting, 1);
         } else {
-                error = region_fault(region, (uint64_t) (address - region->address) / region->page_bytes, writes, IN_SIGNAL);
-                error = error == -EACCES ? -EIO : error; /* a store's, here */
+                uint64_t page = (uint64_t) (address - region->address) / region->page_bytes;
+
+                if (writes && region->guarded)
+                        region_refuse_write(region, page);
+                else
+                        error = region_fault(region, page, writes, IN_SIGNAL);
                 atomic_fetch_sub(&region->faulting, 1);
         }
         region_release(region);
@@ -170,10 +152,8 @@ static void on_bus(int signal_number, siginfo_t *info, void *context) {
                 error = answer(info->si_addr, is_write(context));
                 pthread_setcancelstate(cancel, &ignored);
         }
-        if (error == -EACCES)
-                refuse(info->si_addr, context);
         errno = saved;
-        if (error < 0 && error != -EACCES)
+        if (error < 0)
                 pass_on(signal_number, info, context);
 }
 

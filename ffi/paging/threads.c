@@ -34,13 +34,13 @@ int worker_start(pthread_t *ret, void *(*run)(void *), void *argument) {
         return -error;
 }
 
-/* A signal to a thread that sleeps in the kernel at an access that cannot be; it wakes it. Only a thread itself may say that a
- * signal is the kernel's. */
-static void refuse(const struct uffd_msg *message, int number) {
-        siginfo_t info = { .si_signo = number, .si_code = SI_QUEUE };
+/* A signal to a thread that sleeps in the kernel at an access to a page that cannot be had; it wakes it. Only a thread itself may
+ * say that a signal is the kernel's. */
+static void refuse(const struct uffd_msg *message) {
+        siginfo_t info = { .si_signo = SIGBUS, .si_code = SI_QUEUE };
 
         info.si_addr = (void *) (uintptr_t) message->arg.pagefault.address;
-        syscall(SYS_rt_tgsigqueueinfo, getpid(), message->arg.pagefault.feat.ptid, number, &info);
+        syscall(SYS_rt_tgsigqueueinfo, getpid(), message->arg.pagefault.feat.ptid, SIGBUS, &info);
 }
 
 static void answer(struct nodeos_region *region, const struct uffd_msg *message) {
@@ -53,7 +53,8 @@ static void answer(struct nodeos_region *region, const struct uffd_msg *message)
                 return;
         }
         if (region->guarded && writes) {
-                refuse(message, SIGSEGV);
+                region_refuse_write(region, page);
+                uffd_wake(region->uffd, page_address(region, page), region->page_bytes);
                 return;
         }
         atomic_fetch_add(&region->faulting, 1);
@@ -62,7 +63,7 @@ static void answer(struct nodeos_region *region, const struct uffd_msg *message)
                 int error = region_fault(region, page, writes, 0);
 
                 if (error < 0 && !region->poisons)
-                        refuse(message, SIGBUS);
+                        refuse(message);
                 else if (error)
                         uffd_wake(region->uffd, page_address(region, page), region->page_bytes);
         }

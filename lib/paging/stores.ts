@@ -108,7 +108,7 @@ export interface ObjectStoreDescription extends Pick<FileStoreOptions, "write" |
 
 /**
  * An object in the memory of a container, ours or another one: pages are copied between it and the region. Whoever wants the
- * memory itself takes `mapObject`.
+ * memory itself takes `mapObject`. Needs `--allow-read=/run/nodeos/memory`, with `write` also `--allow-write` of it.
  */
 export function objectStore(
   container: string,

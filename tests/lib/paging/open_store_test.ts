@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { KernelRoot } from "../../../ffi/kernel_root.ts";
 import { runningMemory as memory } from "../../../ffi/memory.ts";
+import { readDaxDevices } from "../../../lib/kernel/dax.ts";
 import { mapObject } from "../../../lib/memory/allocate.ts";
 import { PageBuffer } from "../../../lib/paging/buffer.ts";
 import { Region } from "../../../lib/paging/region.ts";
 import { objectStore } from "../../../lib/paging/stores.ts";
-import { testOutside, testsInNamespace } from "../../namespace.ts";
+import { testsInNamespace } from "../../namespace.ts";
 import { openLibrary, pattern } from "./host.ts";
 
 const mib = 2 ** 20;
@@ -13,6 +15,7 @@ const mount = `${directory}/4KiB-node0`;
 
 openLibrary();
 memory.file(`${mount}/halo`);
+readDaxDevices(new KernelRoot());
 
 /** Object `halo` of container `sim`, in a file system of its own. */
 function makeObject(): Disposable {
@@ -52,5 +55,3 @@ test("an object that is not there is refused, with those that are", () => {
     remedy: "The container has halo",
   });
 });
-
-testOutside(import.meta.url);
