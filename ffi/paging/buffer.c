@@ -31,9 +31,9 @@ static uint64_t ring_capacity(uint64_t pages) {
 
 static void set_limit(struct nodeos_buffer *buffer, uint64_t bytes) {
         buffer->limit = bytes / SMALL_BYTES;
-        buffer->windows = (uint32_t) (buffer->limit / 16 < PAGE_BYTES_MAX / SMALL_BYTES ? buffer->limit / 16 : PAGE_BYTES_MAX / SMALL_BYTES);
-        if (buffer->windows == 0)
-                buffer->windows = 1;
+        buffer->windows = PAGE_BYTES_MAX / SMALL_BYTES;
+        if (buffer->windows > buffer->limit / 16)
+                buffer->windows = (uint32_t) (buffer->limit / 16);
 }
 
 static void free_memory(struct nodeos_buffer *buffer) {

@@ -40,21 +40,21 @@ static int write_dirty(struct slot *slot) {
                 next = i + 1;
                 if (!victim->dirty)
                         continue;
-                while (!is_scanned(victim->region) && next < slot->victims_count && slot->victims[next].dirty && slot->victims[next].region == victim->region &&
-                       slot->victims[next].first == end)
-                        end += slot->victims[next++].count;
                 if (is_scanned(victim->region)) {
                         error = scan_evict(victim->region, victim->first, victim->count);
                         victim->failed = error < 0;
                         first_error = first_error ? first_error : error;
                         continue;
                 }
+                while (next < slot->victims_count && slot->victims[next].dirty && slot->victims[next].region == victim->region &&
+                       slot->victims[next].first == end)
+                        end += slot->victims[next++].count;
                 error = writeback(victim->region, victim->first, end - victim->first, &failed, &failed_end);
                 if (!error)
                         continue;
                 first_error = first_error ? first_error : error;
-                for (uint32_t j = i; j < next; j++)
-                        slot->victims[j].failed = slot->victims[j].first < failed_end && failed < slot->victims[j].first + slot->victims[j].count;
+                for (struct victim *each = victim; each < slot->victims + next; each++)
+                        each->failed = each->first < failed_end && failed < each->first + each->count;
         }
         return first_error;
 }

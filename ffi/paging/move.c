@@ -72,7 +72,9 @@ void stage_give(struct nodeos_region *region, struct slot *slot) {
 }
 
 static bool is_movable(const struct victim *victim) {
-        return !victim->failed && !victim->stays && victim->region->memory == NODEOS_MEMORY_MOVE && victim->count * victim->region->small >= MOVED_MIN / 4;
+        const struct nodeos_region *region = victim->region;
+
+        return !victim->failed && !victim->stays && region->memory == NODEOS_MEMORY_MOVE && victim->count * region->small >= MOVED_MIN / 4;
 }
 
 void victims_move(struct slot *slot) {

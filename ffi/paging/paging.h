@@ -181,8 +181,8 @@ void busy_end(struct nodeos_buffer *buffer);
 
 /* Chooses victims for `small` pages of 4 KiB from the ring into the slot. The lock is held. */
 void victims_choose(struct nodeos_buffer *buffer, struct slot *slot, uint64_t small, uint32_t flags);
-/* The same of a range, up to the returned page. `pinned`: those too. */
-uint64_t victims_of_range(struct nodeos_region *region, struct slot *slot, uint64_t first, uint64_t end, bool pinned);
+/* The same of a range, up to the returned page. */
+uint64_t victims_of_range(struct nodeos_region *region, struct slot *slot, uint64_t first, uint64_t end);
 /* Writes back and drops them. The lock is held, and let go meanwhile. Returns how many pages of 4 KiB it freed. */
 uint64_t victims_evict(struct nodeos_buffer *buffer, struct slot *slot, int *ret_error);
 /* Write-protects a run of pages that are WRITING_BACK, and writes it. Without the lock. Returns the first error, and the range in
@@ -297,7 +297,8 @@ void failure_note(struct nodeos_region *region, uint64_t page, int error);
 int failure_of(const struct nodeos_region *region, uint64_t page);
 void failure_forget(struct nodeos_region *region, uint64_t page);
 
-/* fault.c, fill.c. -errno: the page is poisoned. Else: go on with the access; RETRY: who waits in the kernel for the page has not been woken. */
+/* fault.c, fill.c. -errno: the page is poisoned. Else: go on with the access; RETRY: who waits in the kernel for the page has not been
+ * woken. */
 int region_fault(struct nodeos_region *region, uint64_t page, bool is_write, uint32_t flags);
 /* Reads absent pages of a window. The lock is held, and let go meanwhile. -errno: that of the page `wanted`. */
 int window_fill(struct nodeos_region *region, struct slot *slot, struct window window, uint64_t wanted, bool is_write, uint32_t flags);

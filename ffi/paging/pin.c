@@ -9,9 +9,10 @@
 #define PIECE_PAGES 16
 
 uint64_t pins_bytes(const struct nodeos_region *region) {
-        uint64_t bytes = region->pages * sizeof *region->pins;
+        /* In words: two counts are one. */
+        uint64_t counts = (region->pages + 1) / 2, bits = region->pages / SMALL_BYTES / 64 + 1;
 
-        return (bytes + sizeof(uint64_t) - 1) / sizeof(uint64_t) * sizeof(uint64_t) + (region->pages / SMALL_BYTES / 64 + 1) * sizeof(uint64_t);
+        return (counts + bits) * sizeof(uint64_t);
 }
 
 /* The counts of pins, made at the first; no call that may lock in libc, as the lock is held. */

@@ -89,7 +89,8 @@ int plain_transfer(const struct nodeos_region *region, void *buffer, uint64_t by
         for (uint64_t done = 0; done < bytes;) {
                 uint64_t some = bytes - done < (UINT64_C(1) << 30) ? bytes - done : UINT64_C(1) << 30;
                 struct iovec ours = { (char *) buffer + done, some }, theirs = { region->address + offset + done, some };
-                ssize_t n = is_write ? process_vm_writev(getpid(), &ours, 1, &theirs, 1, 0) : process_vm_readv(getpid(), &ours, 1, &theirs, 1, 0);
+                ssize_t n = is_write ? process_vm_writev(getpid(), &ours, 1, &theirs, 1, 0)
+                                     : process_vm_readv(getpid(), &ours, 1, &theirs, 1, 0);
 
                 if (n <= 0)
                         return n < 0 && errno != EFAULT ? -errno : -EIO;

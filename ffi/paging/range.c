@@ -192,7 +192,7 @@ int nodeos_region_evict(struct nodeos_region *region, uint64_t offset, uint64_t 
         while (first < end) {
                 int failed = 0;
 
-                first = victims_of_range(region, slot, first, end, false);
+                first = victims_of_range(region, slot, first, end);
                 if (slot->victims_count)
                         victims_evict(buffer, slot, &failed);
                 error = error ? error : failed;

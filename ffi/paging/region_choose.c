@@ -53,7 +53,7 @@ static int choose_mode(struct nodeos_region *region, const struct nodeos_region_
 }
 
 static int choose_memory(struct nodeos_region *region, const struct nodeos_region_options *options) {
-        uint64_t features = uffd_features();
+        uint64_t features = uffd_features(), scanning = FEATURE_SCAN | FEATURE_WP_ASYNC | FEATURE_MOVE;
 
         if (!features)
                 return -EPERM;
@@ -68,7 +68,7 @@ static int choose_memory(struct nodeos_region *region, const struct nodeos_regio
                 return -EINVAL;
         region->tracking = !region->writable ? NODEOS_TRACKING_NONE : options->tracking ? options->tracking : NODEOS_TRACKING_FAULT;
         /* What is evicted has to leave at one moment. */
-        if (region->tracking == NODEOS_TRACKING_SCAN && (!(features & FEATURE_SCAN) || !(features & FEATURE_WP_ASYNC) || !(features & FEATURE_MOVE)))
+        if (region->tracking == NODEOS_TRACKING_SCAN && (features & scanning) != scanning)
                 return -EOPNOTSUPP;
         region->tracked = region->tracking == NODEOS_TRACKING_FAULT;
         region->guarded = region->memory == NODEOS_MEMORY_MOVE && !region->writable;

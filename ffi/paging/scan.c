@@ -1,5 +1,5 @@
-/* The kernel's map of our pages. Tracking by it: it notes which pages are written, without a fault, and flush asks for them. What is evicted may be written
- * until the last moment, so it is moved out of the region first, and written from there. */
+/* The kernel's map of our pages. Tracking by it: it notes which pages are written, without a fault, and flush asks for them. What
+ * is evicted may be written until the last moment, so it is moved out of the region first, and written from there. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sys/mman.h>
@@ -69,7 +69,10 @@ int scan_evict(struct nodeos_region *region, uint64_t first, uint64_t count) {
                 uint64_t some = end - page < most ? end - page : most, bytes = some * region->page_bytes;
                 int64_t moved = uffd_move(region->uffd, region->scan_stage, page_address(region, page), bytes);
 
-                first_error = moved == (int64_t) bytes ? store_write(region, region->scan_stage, page, some) : moved < 0 ? (int) moved : -EBUSY;
+                if (moved == (int64_t) bytes)
+                        first_error = store_write(region, region->scan_stage, page, some);
+                else
+                        first_error = moved < 0 ? (int) moved : -EBUSY;
                 if (first_error && moved > 0)
                         uffd_move(region->uffd, page_address(region, page), region->scan_stage, (uint64_t) moved);
                 madvise(region->scan_stage, bytes, MADV_DONTNEED);

@@ -20,6 +20,12 @@ static bool add(struct slot *slot, struct nodeos_region *region, uint64_t page, 
         return true;
 }
 
+static bool may_go(const struct nodeos_region *region, uint64_t page) {
+        unsigned state = state_of(region, page);
+
+        return (state == CLEAN || state == DIRTY) && !is_pinned(region, page);
+}
+
 /* Takes the pages of an extent that may go, and lists those again that stay. */
 static void take(struct nodeos_buffer *buffer, struct slot *slot, struct extent extent, uint32_t flags) {
         struct nodeos_region *region = extent.region;
@@ -34,7 +40,7 @@ static void take(struct nodeos_buffer *buffer, struct slot *slot, struct extent 
                         continue;
                 if ((state == DIRTY || (state == CLEAN && is_scanned(region))) && !may_write)
                         slot->skipped = true;
-                else if ((state == CLEAN || state == DIRTY) && !is_pinned(region, page) && add(slot, region, page, state == DIRTY || is_scanned(region)))
+                else if (may_go(region, page) && add(slot, region, page, state == DIRTY || is_scanned(region)))
                         continue;
                 ring_push(buffer, region, page, 1);
         }
@@ -44,7 +50,9 @@ static void take(struct nodeos_buffer *buffer, struct slot *slot, struct extent 
 static void add_neighbour(struct slot *slot, struct nodeos_region *region, uint64_t page) {
         if (slot->victims_count == BATCH)
                 return;
-        slot->victims[slot->victims_count++] = (struct victim) { .region = region, .first = page, .count = 1, .dirty = true, .stays = true };
+        slot->victims[slot->victims_count++] = (struct victim) {
+                .region = region, .first = page, .count = 1, .dirty = true, .stays = true,
+        };
         atomic_fetch_add_explicit(&region->users, 1, memory_order_relaxed);
         state_set(region, page, WRITING_BACK);
 }
@@ -82,7 +90,7 @@ void victims_choose(struct nodeos_buffer *buffer, struct slot *slot, uint64_t sm
         add_neighbours(slot);
 }
 
-uint64_t victims_of_range(struct nodeos_region *region, struct slot *slot, uint64_t first, uint64_t end, bool pinned) {
+uint64_t victims_of_range(struct nodeos_region *region, struct slot *slot, uint64_t first, uint64_t end) {
         uint64_t page = first;
 
         slot->victims_count = 0;
@@ -102,7 +110,7 @@ uint64_t victims_of_range(struct nodeos_region *region, struct slot *slot, uint6
                         page_wait(region, page);
                         continue;
                 }
-                if ((state == CLEAN || state == DIRTY) && (pinned || !is_pinned(region, page)) && !add(slot, region, page, state == DIRTY || is_scanned(region)))
+                if (may_go(region, page) && !add(slot, region, page, state == DIRTY || is_scanned(region)))
                         break;
                 page++;
         }

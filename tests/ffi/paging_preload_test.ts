@@ -222,3 +222,29 @@ test("file writes to its private mapping of magic, preloaded", nothing || await 
   assert.equal(plain.code, 0, plain.err);
   assert.deepEqual(await run(["file", "/bin/sh", library], preloaded("*/magic.mgc")), plain);
 });
+
+const perl = `use GDBM_File;
+my $path = shift;
+my %table;
+tie(%table, 'GDBM_File', $path, GDBM_NEWDB, 0640) or die "$path: $!";
+for my $i (1 .. 6000) {
+  $table{"k" . ($i * 7919 % 20011)} = "v$i" x (1 + $i % 9);
+  delete $table{"k" . ($i * 31 % 20011)} if $i % 5 == 0;
+}
+untie %table;
+tie(%table, 'GDBM_File', $path, GDBM_READER, 0640) or die "$path: $!";
+my ($count, $bytes) = (0, 0);
+while (my ($key, $value) = each %table) { $count++; $bytes += length($key) + length($value); }
+print "$count $bytes\\n";
+`;
+const noGdbm = nothing || ((await run(["perl", "-MGDBM_File", "-e1"])).code === 0 ? "" : " [needs perl with GDBM_File]");
+
+test("perl makes a GDBM database in mappings that grow, preloaded", noGdbm, async () => {
+  const [one, other] = [newPath("one"), newPath("other")];
+  const plain = await run(["perl", "-e", perl, one]);
+  assert.equal(plain.code, 0, plain.err);
+  const told = await run(["perl", "-e", perl, other], preloaded(other, verbose));
+  assert.deepEqual({ code: told.code, out: told.out }, { code: 0, out: plain.out });
+  assert.ok(counts(told).written > 100, told.err);
+  assert.deepEqual(Deno.readFileSync(other), Deno.readFileSync(one));
+});

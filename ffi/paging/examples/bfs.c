@@ -204,7 +204,8 @@ int main(int argc, char **argv) {
         in_parallel(search.threads, forget, &search);
         search_all(&search, search.neighbours[0]);
         in_parallel(search.threads, verify, &search);
-        printf("%" PRIu64 " of %" PRIu64 " vertices in %" PRIu32 " levels, %" PRIu64 " edges, in %.2f s with a buffer of %" PRIu64 " KiB: %s\n",
+        printf("%" PRIu64 " of %" PRIu64 " vertices in %" PRIu32 " levels, %" PRIu64
+               " edges, in %.2f s with a buffer of %" PRIu64 " KiB: %s\n",
                (uint64_t) search.found, search.vertices, search.level, 2 * search.edges, seconds() - from, bytes >> 10,
                search.wrong ? "wrong" : "a tree of shortest paths");
         for (int i = 0; i < 6; i++)

@@ -222,7 +222,7 @@ static int judge(const struct sorting *sorting) {
                 descents += sorting->descents[i];
         }
         if (sum || mixed || descents)
-                fprintf(stderr, "wrong: %" PRIu64 " descents, and values that %s\n", descents, sum || mixed ? "are others" : "are the same");
+                fprintf(stderr, "wrong: %" PRIu64 " descents, and %s\n", descents, sum || mixed ? "other values" : "the same values");
         return sum || mixed || descents;
 }
 

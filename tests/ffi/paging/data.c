@@ -366,7 +366,9 @@ static void resize(void) {
 
 /* Threads keep the buffer between its watermarks. */
 static void evictors(void) {
-        struct nodeos_buffer_options options = { .size = sizeof options, .bytes = 1024 * PAGE, .low_percent = 40, .high_percent = 60, .evictors = 2 };
+        struct nodeos_buffer_options options = {
+                .size = sizeof options, .bytes = 1024 * PAGE, .low_percent = 40, .high_percent = 60, .evictors = 2,
+        };
         struct memory *memory = memory_store(4096, WRITE_SAFE);
         struct nodeos_buffer *buffer;
         struct nodeos_region *region;

@@ -205,8 +205,10 @@ static void nested(void) {
         struct nodeos_buffer *buffer = new_buffer(32);
         struct memory *memory = memory_store(512, WRITE_SAFE);
         struct nodeos_region *below = map_store(buffer, &memory->base), *region;
-        struct above above = { { .calls = &calls, .bytes = 512 * PAGE, .block_bytes = 1, .flags = NODEOS_STORE_SIGNAL_SAFE, .plain_fd = -1 },
-                               words_of(below) };
+        struct above above = {
+                .base = { .calls = &calls, .bytes = 512 * PAGE, .block_bytes = 1, .flags = NODEOS_STORE_SIGNAL_SAFE, .plain_fd = -1 },
+                .below = words_of(below),
+        };
         pthread_t threads[8];
 
         region = map_store(buffer, &above.base);

@@ -230,7 +230,8 @@ int main(int count, char **args) {
         /* Stacks of threads, and what libc keeps, are not the buffer's. */
         if (count < 9 && peak > (long) (limit + limit / 20) + (2 << 20))
                 fprintf(stderr, "%ld bytes resident, of %" PRIu64 "\n", peak, limit), wrong = 1;
-        printf("%s: %lu operations, %" PRIu64 " faults, %" PRIu64 " written, %" PRIu64 " evicted, %" PRIu64 " moved, %" PRIu64 " waits, peak %ld of %" PRIu64 "\n",
-               wrong ? "wrong" : "ok", (unsigned long) operations, s.faults, s.written_pages, s.evicted_pages, s.moved_pages, s.waits, peak, limit);
+        printf("%s: %lu operations, ", wrong ? "wrong" : "ok", (unsigned long) operations);
+        printf("%" PRIu64 " faults, %" PRIu64 " written, %" PRIu64 " evicted, ", s.faults, s.written_pages, s.evicted_pages);
+        printf("%" PRIu64 " moved, %" PRIu64 " waits, peak %ld of %" PRIu64 "\n", s.moved_pages, s.waits, peak, limit);
         return wrong;
 }
