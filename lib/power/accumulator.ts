@@ -23,6 +23,8 @@ export class Accumulator {
   #last: { readonly atNs: bigint; readonly counts: number } | undefined;
 
   /**
+   * A sum of nothing yet.
+   *
    * @param meter A counter.
    * @param perSecond How fast it grows at most, in its unit; 200 W for energy, one second per second for time.
    * @throws {RefusedError} If it is none.

@@ -25,6 +25,8 @@ export class Registry implements Disposable {
   readonly #clockNs: () => bigint;
 
   /**
+   * Takes providers as they are; {@link Registry.open} finds those of a machine.
+   *
    * @param providers In the order of preference. They are disposed with the registry.
    * @param clockNs The clock of snapshots.
    */

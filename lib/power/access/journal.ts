@@ -1,5 +1,5 @@
 import { RefusedError } from "../../errors.ts";
-import type { Kernel } from "../../plan/driver.ts";
+import { drivers, type Kernel } from "../../plan/driver.ts";
 import { type Drift, prepare, undo } from "../../plan/executor.ts";
 import { addHolding, type Holding, type Ledger, removeHolding, replaceHolding } from "../../plan/ledger.ts";
 import { type Change, isSame, type Step } from "../../plan/step.ts";
@@ -50,13 +50,14 @@ export class Journal {
         remedy: "Wait until it ends, or end it: its settings then go back",
       });
     }
-    if (other !== undefined) {
+    if (restored.left.length > 0) {
       const { step, found } = restored.left[0];
       throw new RefusedError(`Cannot set power: ${step.what} should go back to ${step.from}, and is ${found}`, {
         remedy: "The one who set it died; look at what the kernel says of it",
       });
     }
-    const holding: Holding = { name: writer, owner: ownerSelf(kernel), spec: who, createdAtMs: Date.now(), steps: [] };
+    // What is not there now, such as a CPU that is off, goes back with ours.
+    const holding: Holding = { name: writer, owner: ownerSelf(kernel), spec: who, createdAtMs: Date.now(), steps: other?.steps ?? [] };
     const next = addHolding(ledger, holding);
     store.write(next);
     return new Journal(kernel, store, next, holding);
@@ -90,14 +91,7 @@ export class Journal {
   /** Puts everything back, last first, and stops being the writer. Returns what the machine would not take back. */
   async close(): Promise<Drift[]> {
     using _lock = await this.#store.lock();
-    const left = undo(this.kernel, this.steps);
-    const ledger = this.#store.read();
-    // What is left is for whoever comes next: this process may live on.
-    const rest = left.map(({ step }) => step);
-    this.#store.write(
-      rest.length === 0 ? removeHolding(ledger, writer) : replaceHolding(ledger, { ...this.#holding, owner: null, steps: rest }),
-    );
-    return left;
+    return putBack(this.kernel, this.#store, this.#store.read(), this.#holding).left;
   }
 }
 
@@ -114,8 +108,27 @@ function restore(kernel: Kernel, store: Store): Restored {
   const ledger = store.read();
   const holding = ledger.holdings.find(({ name }) => name === writer);
   if (holding === undefined || holding.owner !== null && isAlive(kernel, holding.owner)) return { steps: [], left: [] };
-  const left = undo(kernel, holding.steps);
-  const rest = left.map(({ step }) => step);
-  store.write(rest.length === 0 ? removeHolding(ledger, writer) : replaceHolding(ledger, { ...holding, owner: null, steps: rest }));
+  const { left, rest } = putBack(kernel, store, ledger, holding);
   return { steps: holding.steps.filter((step) => !rest.includes(step)), left };
+}
+
+/**
+ * Undoes a holding and takes it out of the ledger, less what the machine would not take back and what is not there now: that
+ * is for whoever comes next, since this process may live on.
+ */
+function putBack(kernel: Kernel, store: Store, ledger: Ledger, holding: Holding): { left: Drift[]; rest: Step[] } {
+  const left = undo(kernel, holding.steps);
+  const rest = holding.steps.filter((step) => isGone(kernel, step) || left.some((drift) => drift.step === step));
+  store.write(rest.length === 0 ? removeHolding(ledger, writer) : replaceHolding(ledger, { ...holding, owner: null, steps: rest }));
+  return { left, rest };
+}
+
+/** A CPU that is switched off takes its files and registers with it, and brings our settings back when it returns. */
+function isGone(kernel: Kernel, { kind, what }: Step): boolean {
+  try {
+    return drivers[kind].read(kernel, what) === null;
+  } catch {
+    // Whatever it is, `undo` has said it.
+    return false;
+  }
 }

@@ -30,10 +30,9 @@ export interface Grant {
 /** Any value. */
 export const everything: Range = { min: -Infinity, max: Infinity };
 
-/**
- * Who may read which meters and set which actuators to what. Whatever no grant allows is refused.
- */
+/** Who may read which meters and set which actuators to what. Whatever no grant allows is refused. */
 export class Policy {
+  /** Grants by the name or id of a user, and of a group. */
   constructor(readonly users: ReadonlyMap<string, Grant>, readonly groups: ReadonlyMap<string, Grant>) {}
 
   /** Everything for root, nothing for others: what counts where there is no policy. */

@@ -1,3 +1,4 @@
+import { UsageError } from "../../errors.ts";
 import type { PowerInfo } from "../registers.ts";
 import { capping, type CappingState, type CappingTuning, climbOver } from "./capping.ts";
 import { type Answer, clamp, type Controller } from "./controller.ts";
@@ -78,6 +79,8 @@ const hardwareWindow = (windowSeconds: number) => Math.max(windowSeconds / 4, Ma
  *
  * The hardware's limit, trimmed, does it where there is one that can be set, is not locked and reaches low enough; otherwise
  * software does by frequency and duty cycle, and by fewer cores as soon as the runtime follows, beneath a hardware limit as low as can be.
+ *
+ * Its steps throw a `UsageError` for a cap or a window that is none, and a `RangeError` when no time has passed.
  */
 export function steering(
   { ladders, info, thermal: model }: PackagePlatform,
@@ -100,7 +103,9 @@ export function steering(
       shrink: startShrink(ladders),
       thermal: heat?.start() ?? null,
     }),
-    step(state, measurement, setpoint, dtSeconds) {
+    step(state, measured, setpoint, dtSeconds) {
+      refuseWrong(setpoint, dtSeconds);
+      const measurement = { ...measured, powerWatts: plausible(measured.powerWatts), hottestCelsius: plausible(measured.hottestCelsius) };
       const warmth = heat !== null && state.thermal !== null && setpoint.limitCelsius !== null
         ? heat.step(state.thermal, measurement, { limitCelsius: setpoint.limitCelsius }, dtSeconds)
         : null;
@@ -156,6 +161,20 @@ export function steering(
   function nearest(cores: number): number {
     return clamp(Math.round(cores), Math.min(...ladders.keys()), allCores);
   }
+}
+
+/** A reading of a device that has just vanished is none. */
+function plausible(value: number | null): number | null {
+  return value !== null && Number.isFinite(value) && value >= 0 ? value : null;
+}
+
+function refuseWrong({ capWatts, windowSeconds, limitCelsius }: PackageSetpoint, dtSeconds: number): void {
+  if (!(capWatts > 0) || !(windowSeconds > 0) || Number.isNaN(limitCelsius)) {
+    throw new UsageError(`Cannot keep a package below ${capWatts} W over ${windowSeconds} s and ${limitCelsius ?? "any"} degrees`, {
+      remedy: "Give a cap and a window above 0",
+    });
+  }
+  if (!(dtSeconds > 0)) throw new RangeError(`Cannot take a step of ${dtSeconds} s: time goes forward`);
 }
 
 type Capped = Pick<PackageSetting, "by" | "limit" | "rung">;

@@ -45,7 +45,7 @@ const fastCorrections = 3;
 /**
  * Finds the limit under which hardware draws what is wanted: real parts draw `a limit + b`, with `a` from 0.83 to 0.94.
  *
- * It corrects each half window by the mean error since, and only while the limit is what holds the cores back: a program that
+ * It corrects a few times within each window by the mean error since, and only while the limit is what holds the cores back: a program that
  * draws little teaches nothing.
  */
 export const trimming: Controller<TrimState, TrimMeasurement, TrimSetpoint, number> = {

@@ -17,10 +17,17 @@ export interface FileMeter {
 
 /** A provider of numbers in files. A file that is not there is none of its meters. */
 export class FileProvider implements Provider {
+  /** See {@link Provider.meters}. */
   readonly meters: readonly Meter[];
+  /** See {@link Provider.lacks}. */
   readonly lacks: readonly Lack[];
   readonly #entries: ReadonlyMap<Meter, FileMeter>;
 
+  /**
+   * Reads each file once, to see what is there.
+   *
+   * @param found What there may be: a meter whose file is not there is left out, and so is the second one of a name.
+   */
   constructor(readonly files: KernelFiles, readonly name: string, found: readonly FileMeter[], lacks: readonly Lack[] = []) {
     const entries = new Map<Meter, FileMeter>();
     const missing: Lack[] = [...lacks];
@@ -49,17 +56,20 @@ export class FileProvider implements Provider {
     return { ...meter, provider: this.name, permission, isWritable, ...obstacle };
   }
 
+  /** See {@link Provider.prepare}. */
   prepare(meters: readonly Meter[]): () => readonly Reading[] {
     const entries = meters.map((meter) => this.#entries.get(meter)!);
     return () => entries.map((entry) => readNumber(this.files, entry) ?? { reason: `${entry.path} is not there any more` });
   }
 
+  /** See {@link Provider.plan}. */
   plan(meter: Meter, value: number): Change[] {
     const { path, scale } = this.#entries.get(meter)!;
-    const count = Math.floor(value / scale + 1e-9);
+    const count = countOf(value, scale);
     return [{ kind: "file", what: path, to: `${count}`, why: `${meter.name} to ${formatValue(value, meter.unit)}` }];
   }
 
+  /** Nothing stays open. */
   [Symbol.dispose](): void {}
 }
 
@@ -76,6 +86,12 @@ function readNumber(files: KernelFiles, { path, scale }: FileMeter): Reading | n
   // The kernel ends every value with a newline: without one, somebody cut it.
   const match = /^\s*(-?\d+)\s*\n$/.exec(text);
   return match ? scaled(Number(match[1]), scale) : { reason: `${path} holds ${JSON.stringify(text.slice(0, 20))}, and no number` };
+}
+
+/** What is written for a value, rounded down; what was read is written as it was. */
+function countOf(value: number, scale: number): number {
+  const count = scale < 1 ? value * Math.round(1 / scale) : value / scale;
+  return Math.floor(count * (1 + 2 ** -50));
 }
 
 /** A division by a whole number is exact where a product with a fraction is not. */

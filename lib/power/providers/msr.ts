@@ -17,13 +17,18 @@ import { type MsrMeter, msrMeters } from "./msr_meters.ts";
  * All of a snapshot is read in one call of the library.
  */
 export class MsrProvider implements Provider {
+  /** See {@link Provider.name}: that of its devices' driver. */
   readonly name: MsrDriver;
+  /** See {@link Provider.meters}. */
   readonly meters: readonly Meter[];
+  /** See {@link Provider.lacks}. */
   readonly lacks: readonly Lack[];
   readonly #reader: MsrReader | null;
   readonly #entries = new Map<Meter, MsrMeter>();
 
   /**
+   * Finds them.
+   *
    * @param reader What reads registers; by default the devices below the machine's root. Disposed with the provider.
    */
   constructor(files: KernelFiles, topology: Topology, driver: MsrDriver = "msr", reader: MsrReader | null | undefined = undefined) {
@@ -52,6 +57,7 @@ export class MsrProvider implements Provider {
     }
   }
 
+  /** See {@link Provider.prepare}. */
   prepare(meters: readonly Meter[]): () => readonly Reading[] {
     const entries = meters.map((meter) => this.#entries.get(meter)!);
     // A register that several meters show is read once, so that they agree.
@@ -74,6 +80,7 @@ export class MsrProvider implements Provider {
     };
   }
 
+  /** See {@link Provider.plan}. */
   plan(meter: Meter, value: number): Change[] {
     const { request, actuator } = this.#entries.get(meter)!;
     const { values: [now], errors: [error] } = this.#reader!.read([request]);
@@ -88,6 +95,7 @@ export class MsrProvider implements Provider {
     }];
   }
 
+  /** Closes the devices; again does nothing. */
   [Symbol.dispose](): void {
     if (this.#reader !== null && Symbol.dispose in this.#reader) (this.#reader as MsrReader & Disposable)[Symbol.dispose]();
   }

@@ -33,13 +33,18 @@ const root = "/sys/bus/event_source/devices";
  * Source: Documentation/ABI/testing/sysfs-bus-event_source-devices-events.
  */
 export class PerfProvider implements Provider {
+  /** See {@link Provider.name}. */
   readonly name = "perf";
+  /** See {@link Provider.meters}. */
   readonly meters: readonly Meter[];
+  /** See {@link Provider.lacks}. */
   readonly lacks: readonly Lack[];
   readonly #places = new Map<Meter, Place>();
   readonly #groups: Group[] = [];
 
   /**
+   * Opens them.
+   *
    * @param open Opens counters; those of the running machine by default. A captured machine counts nothing.
    */
   constructor(readonly files: KernelFiles, readonly topology: Topology, open: CountersOpener | null = defaultOpener(files)) {
@@ -120,6 +125,7 @@ export class PerfProvider implements Provider {
     return { name: `core${core}/energy`, domain: { kind: "core", index: core } };
   }
 
+  /** See {@link Provider.prepare}. */
   prepare(meters: readonly Meter[]): () => readonly Reading[] {
     const places = meters.map((meter) => this.#places.get(meter)!);
     return () => {
@@ -132,10 +138,12 @@ export class PerfProvider implements Provider {
     };
   }
 
+  /** Always throws a `RefusedError`: these only count. */
   plan(meter: Meter): Change[] {
     throw new RefusedError(`Cannot set ${meter.name}: it is not an actuator`);
   }
 
+  /** Closes all counters; again does nothing. */
   [Symbol.dispose](): void {
     for (const { counters } of this.#groups.splice(0)) counters[Symbol.dispose]();
   }

@@ -1,74 +1,13 @@
 import assert from "node:assert/strict";
 import { RefusedError, UsageError } from "../../../../lib/errors.ts";
-import { type Person, Policy } from "../../../../lib/power/access/policy.ts";
+import { Policy } from "../../../../lib/power/access/policy.ts";
 import { loadPolicy, parsePolicy } from "../../../../lib/power/access/policy_file.ts";
-
-const person = (user: string, ...groups: string[]): Person => ({ uid: 1000, user, groups });
-const limit = { name: "package0/power-limit", unit: "W" } as const;
-const energy = { name: "package0/energy", unit: "J" } as const;
-
-const text = `
-users:
-  alice:
-    read: ["*"]
-    set:
-      package*/power-limit: { min: 60, max: 120 }
-  1001: { read: [core*/temperature] }
-groups:
-  operators: { set: { "*": any } }
-  readers: { read: [package0/*] }
-`;
-
-const allows = (policy: Policy, who: Person, meter: typeof limit, value: number) => {
-  try {
-    policy.checkSet(who, meter, value);
-    return true;
-  } catch (error) {
-    assert(error instanceof RefusedError);
-    return false;
-  }
-};
-
-Deno.test("a policy allows what a grant of the user or of a group says", async () => {
-  const policy = await parsePolicy(text);
-  assert.deepEqual([60, 120, 59.9, 120.1, NaN].map((value) => allows(policy, person("alice"), limit, value)), [
-    true,
-    true,
-    false,
-    false,
-    false,
-  ]);
-  assert(allows(policy, person("bob", "operators"), limit, 400));
-  assert(policy.mayRead(person("bob", "readers"), energy));
-  assert(policy.mayRead(person("alice"), energy));
-  assert(policy.mayRead({ uid: 1001, user: "carol", groups: [] }, { name: "core12/temperature" }));
-});
-
-Deno.test("a policy denies what no grant says", async () => {
-  const policy = await parsePolicy(text);
-  assert(!allows(policy, person("bob"), limit, 100));
-  assert(!allows(policy, person("bob", "readers"), limit, 100));
-  assert(!policy.mayRead(person("bob"), energy));
-  assert(!policy.mayRead({ uid: 1001, user: "carol", groups: [] }, { name: "core1/x/temperature" }));
-  assert(!policy.mayRead({ uid: 1001, user: "carol", groups: [] }, { name: "xcore1/temperature" }));
-  assert(!policy.mayRead({ uid: 0, user: "root", groups: [] }, energy));
-  const empty = await parsePolicy("");
-  assert(!empty.mayRead({ uid: 0, user: "root", groups: [] }, energy));
-  assert.throws(
-    () => policy.checkRead(person("bob"), energy),
-    (error) => error instanceof RefusedError && /does not allow user bob/.test(error.message),
-  );
-  assert.throws(
-    () => policy.checkSet(person("alice"), limit, 200),
-    (error) => error instanceof RefusedError && error.remedy === "Give a value from 60 W to 120 W",
-  );
-});
 
 Deno.test("without a policy root may do everything, and nobody else anything", async () => {
   const policy = await loadPolicy("/nowhere/power.yaml");
   assert.equal(policy, Policy.rootOnly);
-  assert(allows(policy, { uid: 0, user: "root", groups: [] }, limit, 100));
-  assert(!policy.mayRead(person("alice", "0", "root"), energy));
+  policy.checkSet({ uid: 0, user: "root", groups: [] }, { name: "package0/power-limit", unit: "W" }, 100);
+  assert(!policy.mayRead({ uid: 1000, user: "alice", groups: ["0", "root"] }, { name: "package0/energy" }));
 });
 
 const wrong: readonly (readonly [text: string, words: RegExp])[] = [
@@ -96,7 +35,7 @@ Deno.test("parsePolicy() refuses what is no policy, and says where", async () =>
 Deno.test("loadPolicy() trusts no file that others may write", async () => {
   const path = Deno.makeTempFileSync();
   try {
-    Deno.writeTextFileSync(path, text);
+    Deno.writeTextFileSync(path, 'users: { alice: { read: ["*"] } }\n');
     Deno.chmodSync(path, 0o644);
     assert((await loadPolicy(path)).users.has("alice"));
     for (const mode of [0o664, 0o646]) {

@@ -294,3 +294,22 @@ Deno.test("an actuator that vanished before it is first set is refused, and not 
   assert.throws(() => session.set("cpu1/frequency-max", 2e9), (error) => error instanceof RefusedError && /not there/.test(error.message));
   assert.throws(() => session.set("cpu9/frequency-max", 2e9), NoSuchObjectError);
 });
+
+Deno.test("the setting of a CPU that is off goes back when it is there again, whoever writes then", async () => {
+  using site = new Site();
+  const before = site.machine.state();
+  const session = await PowerSession.open(site.options());
+  session.set("package1/power-limit", 100);
+  session.set("package0/power-limit", 100);
+  Deno.renameSync(site.machine.devicePath(2), `${site.machine.base}/away`);
+  assert.deepEqual(await session.end(), []);
+  // The next writer takes it over, and so does the one after it.
+  await (await PowerSession.open(site.options())).end();
+  await using next = await PowerSession.open(site.options());
+  Deno.renameSync(`${site.machine.base}/away`, site.machine.devicePath(2));
+  assert.notEqual(site.machine.state(), before);
+  assert.equal(next.set("package1/power-limit", 120).value, 120);
+  await next.end();
+  assert.equal(site.machine.state(), before);
+  assert.deepEqual(await restorePower(site.machine, site.directory), { steps: [], left: [] });
+});

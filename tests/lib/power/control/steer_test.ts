@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { UsageError } from "../../../../lib/errors.ts";
 import { buildLadders } from "../../../../lib/power/control/ladder.ts";
 import { type PackageMeasurement, type PackageSetpoint, type PackageState, steering } from "../../../../lib/power/control/steer.ts";
 import { platform } from "./platform.ts";
@@ -74,4 +75,23 @@ Deno.test("steering() wants fewer cores when frequency alone does not do, and go
   assert.ok(setting.wantedCores < 16 && setting.wantedCores > 4, `${setting.wantedCores} cores`);
   assert.ok(setting.rung.dutySixteenths > 12, "then, short duty cycles are not needed any more");
   assert.ok(Math.abs(1.1 * setting.rung.nominalWatts - 50) < 4);
+});
+
+Deno.test("steering() refuses setpoints that are none, and time that stands still", () => {
+  for (
+    const wrong of [{ capWatts: NaN }, { capWatts: 0 }, { capWatts: -5 }, { windowSeconds: 0 }, { windowSeconds: NaN }, {
+      limitCelsius: NaN,
+    }]
+  ) {
+    assert.throws(() => step({}, wrong), UsageError, JSON.stringify(wrong));
+  }
+  for (const dt of [0, -1, NaN]) assert.throws(() => controller.step(controller.start(), usual, setpoint, dt), RangeError);
+});
+
+Deno.test("steering() takes readings that cannot be for missed ones", () => {
+  const { state } = step({ canLimit: false });
+  const missed = step({ canLimit: false, powerWatts: null, hottestCelsius: null }, { limitCelsius: 94 }, state);
+  for (const powerWatts of [NaN, Infinity, -3]) {
+    assert.deepEqual(step({ canLimit: false, powerWatts, hottestCelsius: NaN }, { limitCelsius: 94 }, state), missed);
+  }
 });
