@@ -35,7 +35,8 @@ export class Compiler {
   /** Removes the objects that nothing was linked of. */
   forget(): void {
     for (const { name } of Deno.readDirSync(this.directory)) {
-      if (!this.#used.has(`${this.directory}/${name}`)) Deno.removeSync(`${this.directory}/${name}`);
+      const path = `${this.directory}/${name}`;
+      if (!this.#used.has(path) && exists(path)) Deno.removeSync(path);
     }
   }
 

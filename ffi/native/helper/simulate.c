@@ -2,6 +2,7 @@
  * program and all that it starts are our children, and end with us. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -33,6 +34,7 @@ struct simulation {
         int signals, starter; /* descriptors that become readable: signals, the end of who started us */
         pid_t program;
         int status; /* -1 while the program runs */
+        bool is_alone; /* who started us ended first */
 };
 
 static int signals_open(sigset_t *ret_before) {
@@ -40,6 +42,7 @@ static int signals_open(sigset_t *ret_before) {
 
         sigemptyset(&wanted);
         sigaddset(&wanted, SIGCHLD);
+        sigaddset(&wanted, SIGUSR1);
         sigaddset(&wanted, SIGTERM);
         sigaddset(&wanted, SIGINT);
         sigaddset(&wanted, SIGHUP);
@@ -84,13 +87,15 @@ static void reap(struct simulation *simulation) {
                         simulation->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* A terminal sends its signals to the program as well; what a process sends to us is meant for it. */
+/* A terminal sends its signals to the program as well; what a process sends to us is meant for it, but for SIGUSR1: the end. */
 static void take_signals(struct simulation *simulation) {
         struct signalfd_siginfo info;
 
         while (read(simulation->signals, &info, sizeof(info)) == sizeof(info)) {
                 if (info.ssi_signo == SIGCHLD)
                         reap(simulation);
+                else if (info.ssi_signo == SIGUSR1)
+                        simulation->status = simulation->status < 0 ? 128 + SIGKILL : simulation->status;
                 else if (info.ssi_code <= 0 && simulation->status < 0)
                         kill(simulation->program, (int) info.ssi_signo);
         }
@@ -109,7 +114,8 @@ static int serve(struct simulation *simulation) {
 
                 if (error == -EINTR)
                         continue;
-                if (error == 0 && polled[2].revents)
+                simulation->is_alone = error == 0 && polled[2].revents;
+                if (simulation->is_alone)
                         return fail(125, "Cannot go on: the simulation ended");
                 if (error == 0 && polled[1].revents)
                         take_signals(simulation);
@@ -146,6 +152,17 @@ static void end_children(const struct simulation *simulation) {
                 if (waitpid(-1, NULL, 0) < 0 && errno != EINTR)
                         return;
         }
+}
+
+/* Removes what the simulation would have removed: its file, and the directory of both. */
+static void remove_left(const char *image, const char *at) {
+        char directory[PATH_MAX];
+
+        unlink(image);
+        umount2(at, MNT_DETACH);
+        rmdir(at);
+        if (strrchr(image, '/') && snprintf(directory, sizeof(directory), "%.*s", (int) (strrchr(image, '/') - image), image) < PATH_MAX)
+                rmdir(directory);
 }
 
 static int simulate(struct simulation *simulation, const char *at, const char *over, char **command) {
@@ -191,5 +208,8 @@ int simulate_main(int argc, char **argv) {
         error = image_open(image, &simulation.image);
         if (error < 0)
                 return fail(125, "Cannot use the image %s: %s", image, strerror(-error));
-        return simulate(&simulation, at, over, argv + count + 1);
+        status = simulate(&simulation, at, over, argv + count + 1);
+        if (simulation.is_alone)
+                remove_left(image, at);
+        return status;
 }

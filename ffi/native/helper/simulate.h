@@ -71,6 +71,25 @@ int files_mount(const char *directory);
 /* Answers one request. Returns 0, -ENODEV when the connection is over, or another -errno. */
 int files_serve(int connection, const struct image *image);
 
+/* A request of the kernel, by the protocol that it speaks on /dev/fuse. */
+struct request {
+        int connection;
+        const struct image *image;
+        const struct image_node *node; /* NULL where there is none */
+        const struct fuse_in_header *header;
+        const void *body;
+        size_t size; /* of the body */
+};
+
+/* Each answers a request, and returns what files_serve returns. */
+int contents_open(const struct request *request);
+int contents_release(const struct request *request);
+int contents_read(const struct request *request);
+int contents_write(const struct request *request);
+int contents_read_link(const struct request *request);
+/* Sends an error, or 0 and data. */
+int files_answer(const struct request *request, int error, const void *data, size_t size);
+
 /* Puts directories of the mounted files, named by comma, over those of the machine. Returns -1 or the exit status after words
  * about what is wrong. */
 int mounts_cover(const char *at, const char *paths);

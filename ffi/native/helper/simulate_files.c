@@ -19,21 +19,6 @@
 #define VALID_SECONDS 3600   /* files never change, only what is in them */
 #define MINOR_MIN 23         /* since then the answer to INIT has its present size */
 
-struct request {
-        int connection;
-        const struct image *image;
-        const struct image_node *node; /* NULL where there is none */
-        const struct fuse_in_header *header;
-        const void *body;
-        size_t size; /* of the body */
-};
-
-/* A number that is open: a file that is read in parts is that of one moment. */
-struct open_number {
-        char text[24];
-        size_t size;
-};
-
 int files_mount(const char *directory) {
         CLEANUP_FD int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
         char options[96];
@@ -49,7 +34,7 @@ int files_mount(const char *directory) {
         return result;
 }
 
-static int answer(const struct request *request, int error, const void *data, size_t size) {
+int files_answer(const struct request *request, int error, const void *data, size_t size) {
         struct fuse_out_header header = { .len = (uint32_t) (sizeof(header) + size), .error = error, .unique = request->header->unique };
         const struct iovec parts[] = { { &header, sizeof(header) }, { (void *) data, size } };
 
@@ -85,12 +70,12 @@ static int init(const struct request *request) {
         struct fuse_init_out out = { .major = FUSE_KERNEL_VERSION, .minor = FUSE_KERNEL_MINOR_VERSION };
 
         if (request->size < 8 || in->major < FUSE_KERNEL_VERSION || (in->major == FUSE_KERNEL_VERSION && in->minor < MINOR_MIN))
-                return answer(request, -EPROTO, NULL, 0);
+                return files_answer(request, -EPROTO, NULL, 0);
         if (in->major == FUSE_KERNEL_VERSION && in->minor < out.minor)
                 out.minor = in->minor;
         out.max_write = WRITE_MAX;
         out.time_gran = 1;
-        return answer(request, 0, &out, sizeof(out));
+        return files_answer(request, 0, &out, sizeof(out));
 }
 
 static int lookup(const struct request *request) {
@@ -98,21 +83,21 @@ static int lookup(const struct request *request) {
         uint32_t parent = (uint32_t) request->header->nodeid - 1;
 
         if (!memchr(request->body, 0, request->size))
-                return answer(request, -EINVAL, NULL, 0);
+                return files_answer(request, -EINVAL, NULL, 0);
         for (uint32_t i = 1; i < image->head->node_count; i++)
                 if (image->nodes[i].parent == parent && !strcmp(image->texts + image->nodes[i].name, request->body)) {
                         struct fuse_entry_out out = { .nodeid = i + 1, .entry_valid = VALID_SECONDS, .attr_valid = VALID_SECONDS };
 
                         out.attr = attributes_of(image, &image->nodes[i]);
-                        return answer(request, 0, &out, sizeof(out));
+                        return files_answer(request, 0, &out, sizeof(out));
                 }
-        return answer(request, -ENOENT, NULL, 0);
+        return files_answer(request, -ENOENT, NULL, 0);
 }
 
 static int get_attributes(const struct request *request) {
         struct fuse_attr_out out = { .attr_valid = VALID_SECONDS, .attr = attributes_of(request->image, request->node) };
 
-        return answer(request, 0, &out, sizeof(out));
+        return files_answer(request, 0, &out, sizeof(out));
 }
 
 /* A shell cuts the file off that it writes to. As in sysfs, nothing comes of it. */
@@ -120,103 +105,14 @@ static int set_attributes(const struct request *request) {
         const struct fuse_setattr_in *in = request->body;
 
         if (request->size < sizeof(*in) || (in->valid & (FATTR_MODE | FATTR_UID | FATTR_GID)))
-                return answer(request, -EPERM, NULL, 0);
+                return files_answer(request, -EPERM, NULL, 0);
         return get_attributes(request);
-}
-
-/* Root may open every file; sysfs refuses all the same what a file is not made for. */
-static int open_node(const struct request *request) {
-        const struct fuse_open_in *in = request->body;
-        struct fuse_open_out out = { .open_flags = FOPEN_DIRECT_IO };
-        uint32_t access;
-
-        if (request->size < sizeof(*in))
-                return answer(request, -EINVAL, NULL, 0);
-        access = in->flags & O_ACCMODE;
-        if ((access != O_RDONLY && !(request->node->mode & 0222)) || (access != O_WRONLY && !(request->node->mode & 0444)))
-                return answer(request, -EACCES, NULL, 0);
-        if (request->node->kind == NODE_NUMBER) {
-                out.fh = (uint64_t) (uintptr_t) calloc(1, sizeof(struct open_number));
-                if (!out.fh)
-                        return answer(request, -ENOMEM, NULL, 0);
-        }
-        return answer(request, 0, &out, sizeof(out));
 }
 
 static int open_directory(const struct request *request) {
         const struct fuse_open_out out = { 0 };
 
-        return answer(request, 0, &out, sizeof(out));
-}
-
-static int release(const struct request *request) {
-        const struct fuse_release_in *in = request->body;
-
-        if (request->size >= sizeof(*in))
-                free((struct open_number *) (uintptr_t) in->fh);
-        return answer(request, 0, NULL, 0);
-}
-
-static int answer_part(const struct request *request, const char *text, size_t size, const struct fuse_read_in *in) {
-        size_t from = in->offset < size ? (size_t) in->offset : size, count = size - from < in->size ? size - from : in->size;
-
-        return answer(request, 0, text + from, count);
-}
-
-static int read_registers(const struct request *request, const struct fuse_read_in *in) {
-        uint64_t bits;
-        int error = in->size == sizeof(bits) ? image_register_read(request->image, request->node, in->offset, &bits) : -EINVAL;
-
-        return error < 0 ? answer(request, error, NULL, 0) : answer(request, 0, &bits, sizeof(bits));
-}
-
-static int read_number(const struct request *request, const struct fuse_read_in *in) {
-        struct open_number *number = (struct open_number *) (uintptr_t) in->fh;
-
-        if (in->offset == 0 || number->size == 0)
-                number->size = (size_t) snprintf(number->text, sizeof(number->text), "%lld\n",
-                                                 (long long) image_value(request->image, request->node->data));
-        return answer_part(request, number->text, number->size, in);
-}
-
-static int read_node(const struct request *request) {
-        const struct fuse_read_in *in = request->body;
-
-        if (request->size < sizeof(*in))
-                return answer(request, -EINVAL, NULL, 0);
-        switch (request->node->kind) {
-        case NODE_REGISTERS:
-                return read_registers(request, in);
-        case NODE_NUMBER:
-                return read_number(request, in);
-        case NODE_TEXT:
-                return answer_part(request, request->image->texts + request->node->data, request->node->count, in);
-        }
-        return answer(request, -EISDIR, NULL, 0);
-}
-
-static int write_node(const struct request *request) {
-        const struct fuse_write_in *in = request->body;
-        const struct fuse_write_out out = { .size = request->size >= sizeof(*in) ? in->size : 0 };
-        const char *data = (const char *) request->body + sizeof(*in);
-        uint64_t bits;
-        int error = -EINVAL;
-
-        if (request->size < sizeof(*in) || request->size - sizeof(*in) < in->size)
-                return answer(request, -EINVAL, NULL, 0);
-        if (request->node->kind == NODE_NUMBER)
-                error = image_number_write(request->image, request->node, data, in->size);
-        if (request->node->kind == NODE_REGISTERS && in->size == sizeof(bits)) {
-                memcpy(&bits, data, sizeof(bits));
-                error = image_register_write(request->image, request->node, in->offset, bits);
-        }
-        return error < 0 ? answer(request, error, NULL, 0) : answer(request, 0, &out, sizeof(out));
-}
-
-static int read_link(const struct request *request) {
-        if (request->node->kind != NODE_LINK)
-                return answer(request, -EINVAL, NULL, 0);
-        return answer(request, 0, request->image->texts + request->node->data, request->node->count);
+        return files_answer(request, 0, &out, sizeof(out));
 }
 
 /* Names from offset on; that of an entry is the index of the file after it. */
@@ -227,7 +123,7 @@ static int read_directory(const struct request *request) {
         size_t size = 0;
 
         if (request->size < sizeof(*in))
-                return answer(request, -EINVAL, NULL, 0);
+                return files_answer(request, -EINVAL, NULL, 0);
         for (uint64_t i = in->offset ? in->offset : 1; i < image->head->node_count; i++) {
                 const struct image_node *node = &image->nodes[i];
                 const char *name = image->texts + node->name;
@@ -244,13 +140,13 @@ static int read_directory(const struct request *request) {
                 memcpy(out + size + FUSE_NAME_OFFSET, name, entry.namelen);
                 size += need;
         }
-        return answer(request, 0, out, size);
+        return files_answer(request, 0, out, size);
 }
 
 static int statistics(const struct request *request) {
         const struct fuse_statfs_out out = { .st = { .bsize = ATTRIBUTE_BYTES, .namelen = 255, .frsize = ATTRIBUTE_BYTES } };
 
-        return answer(request, 0, &out, sizeof(out));
+        return files_answer(request, 0, &out, sizeof(out));
 }
 
 static int dispatch(const struct request *request) {
@@ -261,12 +157,12 @@ static int dispatch(const struct request *request) {
         case FUSE_INIT:
                 return init(request);
         case FUSE_DESTROY:
-                return answer(request, 0, NULL, 0);
+                return files_answer(request, 0, NULL, 0);
         case FUSE_STATFS:
                 return statistics(request);
         }
         if (!request->node)
-                return answer(request, -ENOENT, NULL, 0);
+                return files_answer(request, -ENOENT, NULL, 0);
         switch (request->header->opcode) {
         case FUSE_LOOKUP:
                 return lookup(request);
@@ -275,22 +171,22 @@ static int dispatch(const struct request *request) {
         case FUSE_SETATTR:
                 return set_attributes(request);
         case FUSE_READLINK:
-                return read_link(request);
+                return contents_read_link(request);
         case FUSE_OPEN:
-                return open_node(request);
+                return contents_open(request);
         case FUSE_READ:
-                return read_node(request);
+                return contents_read(request);
         case FUSE_WRITE:
-                return write_node(request);
+                return contents_write(request);
         case FUSE_OPENDIR:
                 return open_directory(request);
         case FUSE_READDIR:
                 return read_directory(request);
         case FUSE_RELEASE:
         case FUSE_RELEASEDIR:
-                return release(request);
+                return contents_release(request);
         }
-        return answer(request, -ENOSYS, NULL, 0);
+        return files_answer(request, -ENOSYS, NULL, 0);
 }
 
 int files_serve(int connection, const struct image *image) {

@@ -12,12 +12,16 @@ export interface DeviceOptions {
 }
 
 const periodMs = 1;
+/** A high time scale takes this much of each round; what the CPU does not manage by then is left out. */
+const roundMs = 20;
+const sliceSeconds = 0.05;
 /** After a pause longer than this the simulation does not catch up. */
 const catchUpSecondsMax = 1;
 
 /**
  * A program on simulated packages: it finds them at `/dev/cpu/N/msr`, `/sys/class/powercap` and so on, as it finds those of a
- * real machine, and nobody else sees them. Time passes in steps of about a millisecond while the event loop of this process turns.
+ * real machine, and nobody else sees them. Time passes in steps of about a millisecond while the event loop of this process turns;
+ * a millisecond of a package takes about 10 us, so that a time scale near 100 is as fast as it gets.
  */
 export class SimulatedDevice implements AsyncDisposable {
   /** The program; a signal to it reaches it. */
@@ -70,7 +74,10 @@ export class SimulatedDevice implements AsyncDisposable {
   /** What was written counts from now on; then time passes, and what has come of it is shown. */
   #exchange(seconds = 0): void {
     this.#machine.write(this.#image.takeWrites());
-    if (seconds > 0) this.#machine.advance(seconds);
+    const startMs = performance.now();
+    for (let rest = seconds; rest > 0 && performance.now() - startMs < roundMs; rest -= sliceSeconds) {
+      this.#machine.advance(Math.min(rest, sliceSeconds));
+    }
     this.#machine.read(this.#image.values);
     this.#image.publish();
   }

@@ -81,10 +81,10 @@ export const place = ({ threads, isOneCpu }: Cell): string =>
   `${isOneCpu ? "1 CPU" : "ALL CPUS"}, ${threads} THREAD${threads > 1 ? "S" : ""}`;
 
 /** What was asked for and what is, for every bound and cell, by what stands for the runs. */
-export function compare(cells: readonly Cell[], measure: Measure) {
+export function compare(cells: readonly Cell[], measure: Measure, isJudged: boolean) {
   return bounds.flatMap((bound) =>
     cells.filter(({ pattern }) => pattern === bound.pattern).flatMap((cell) => {
-      const figure = bound.figure(cell, measure), limit = bound.limit(cell);
+      const figure = bound.figure(cell, measure), limit = isJudged ? bound.limit(cell) : null;
       if (figure === null) return [];
       const holds = limit === null ? null : bound.isMost ? figure <= limit : figure >= limit;
       return [{ name: bound.name, place: place(cell), figure, limit, isMost: bound.isMost ?? false, holds }];

@@ -128,7 +128,9 @@ static double seconds(void) {
 }
 
 static double cpu_seconds(const struct rusage *usage) {
-        return (double) (usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) + 1e-6 * (double) (usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
+        long whole = usage->ru_utime.tv_sec + usage->ru_stime.tv_sec, micro = usage->ru_utime.tv_usec + usage->ru_stime.tv_usec;
+
+        return (double) whole + 1e-6 * (double) micro;
 }
 
 /* One CPU: the last, which has less to do for the rest of the machine. */
