@@ -11,11 +11,42 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "apart.h"
 
 extern char **environ;
+
+enum { INTERNAL_FIRST = 32, INTERNAL_COUNT = 2 };
+
+/* As the kernel has it. */
+struct kernel_action {
+        void (*handler)(int);
+        unsigned long flags;
+        void (*restorer)(void);
+        uint64_t mask;
+};
+
+uint32_t internal_signals_ignored(void) {
+        uint32_t ignored = 0;
+
+        for (int i = 0; i < INTERNAL_COUNT; i++) {
+                struct kernel_action found = { .handler = SIG_DFL };
+
+                if (syscall(SYS_rt_sigaction, INTERNAL_FIRST + i, NULL, &found, sizeof(found.mask)) == 0 && found.handler == SIG_IGN)
+                        ignored |= 1u << i;
+        }
+        return ignored;
+}
+
+void internal_signals_set(uint32_t ignored) {
+        for (int i = 0; i < INTERNAL_COUNT; i++) {
+                struct kernel_action action = { .handler = ignored & 1u << i ? SIG_IGN : SIG_DFL };
+
+                syscall(SYS_rt_sigaction, INTERNAL_FIRST + i, &action, NULL, sizeof(action.mask));
+        }
+}
 
 union control {
         char bytes[CMSG_SPACE(APART_FDS_MAX * sizeof(int))];
@@ -120,6 +151,7 @@ static int ask(struct apart_request *request, const int *fds, int count, struct 
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
                 return -errno;
         request->parent = getpid();
+        request->ignored = internal_signals_ignored();
         error = spawn(path, sockets[1], &pid);
         close(sockets[1]);
         if (error == 0) {

@@ -18,6 +18,7 @@ struct apart_request {
         uint32_t kind; /* enum apart_kind */
         int32_t parent;
         sigset_t mask; /* what a program inherits */
+        uint32_t ignored; /* which of the C library's own signals it inherits as ignored: bit 0 is signal 32 */
         int64_t from, to, keep; /* the arguments of memory_populate_here */
         int32_t node;
         uint32_t uid, gid;
@@ -35,6 +36,11 @@ struct apart_answer {
  * no nodeos-helper beside the library, -ECHILD when it was killed. */
 int apart_launch(const uint8_t *request, int32_t size, struct nodeos_launched *ret_launched);
 int32_t apart_populate(struct apart_request *request);
+
+/* The C library ignores its own two signals, 32 and 33, in what it spawns, and lets nobody look or change that: bits of those
+ * that are ignored in this process, and makes them so. */
+uint32_t internal_signals_ignored(void);
+void internal_signals_set(uint32_t ignored);
 
 /* One message with descriptors, of which receiving closes those that there is no room for. Both return bytes, or -errno. */
 ssize_t apart_send(int socket, const void *data, size_t size, const int *fds, int count);

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../apart.h"
@@ -47,19 +46,6 @@ static int answer_to(int socket, const struct apart_answer *answer) {
         return apart_send(socket, answer, sizeof(*answer), fds, count) < 0 ? 1 : 0;
 }
 
-/* The C library's own two signals are ignored in what it spawns, and it lets nobody change that. */
-static void reset_internal_signals(void) {
-        const struct {
-                void (*handler)(int);
-                unsigned long flags;
-                void (*restorer)(void);
-                uint64_t mask;
-        } action = { .handler = SIG_DFL };
-
-        for (int signal = 32; signal < 34; signal++)
-                syscall(SYS_rt_sigaction, signal, &action, NULL, sizeof(action.mask));
-}
-
 int apart_main(int argc, char **argv) {
         static struct apart_request message;
         struct apart_answer answer = { .launched = { .pidfd = -1, .listener = -1 } };
@@ -70,10 +56,10 @@ int apart_main(int argc, char **argv) {
                 return fail(2, "Cannot run apart: only nodeos itself starts it");
         sigfillset(&all);
         sigprocmask(SIG_SETMASK, &all, NULL);
-        reset_internal_signals();
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (apart_receive(socket, &message, sizeof(message), fds, &count) != sizeof(message) || getppid() != message.parent)
                 return fail(1, "Cannot run apart: who started it is gone");
+        internal_signals_set(message.ignored);
         answer.result = message.kind == APART_LAUNCH ? launch_request(&message, fds, count, &answer.launched)
                       : message.kind == APART_POPULATE ? populate_request(&message) : -EPROTO;
         return answer_to(socket, &answer);
