@@ -5,6 +5,7 @@ import { libraryPath } from "../../ffi/library.ts";
 import { cards, managementPort, MsrDevices, msrWriteMask, PerfGroup, type Sample, Sampler } from "../../ffi/power.ts";
 import { bare, intel, PowerMachine, typicalLimits } from "../lib/power/machines.ts";
 import { register } from "../../lib/power/registers.ts";
+import { sanitizer } from "./sanitizer.ts";
 
 // The library opens on first use and stays open: within a test that would count as a leak.
 clockNs();
@@ -233,7 +234,7 @@ Deno.test("graphics cards are read, and one is set, through the library of their
     const here = new URL(".", import.meta.url).pathname;
     const args = ["-shared", "-fPIC", "-o", `${directory}/libnvidia-ml.so.1`, `${here}power_cards.c`];
     assert((await new Deno.Command("gcc", { args }).output()).success);
-    const env = { LD_LIBRARY_PATH: directory };
+    const env = { ...sanitizer, LD_LIBRARY_PATH: directory };
     const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["run", "-q", "-A", `${here}power_cards.ts`], env }).output();
     assert.deepEqual(JSON.parse(new TextDecoder().decode(stdout)), {
       list: [
