@@ -27,7 +27,7 @@ Boots guests and runs the tests of tests/vm in them; with a program, that instea
   --only PATTERN    only the test files whose path contains PATTERN
   --refresh         look for newer kernels first
   --required        fail, instead of skipping, when something is missing
-  --seconds S       deadline of each guest; default 1500
+  --seconds S       deadline of each guest; default 2400
   --append WORDS    more arguments for the kernel
   --out DIR         keep what each guest writes to /out, and its log, in DIR/VERSION or DIR/VERSION-VARIANT
 
@@ -47,7 +47,7 @@ function parseCommandLine(args: string[]) {
       only: { type: "string", default: "" },
       refresh: { type: "boolean", default: false },
       required: { type: "boolean", default: false },
-      seconds: { type: "string", default: "1500" },
+      seconds: { type: "string", default: "2400" },
       append: { type: "string", default: "" },
       out: { type: "string" },
       help: { type: "boolean", short: "h", default: false },
