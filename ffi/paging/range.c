@@ -18,8 +18,7 @@ uint64_t skip_untouched(const struct nodeos_region *region, uint64_t page, uint6
         return page < end ? page : end;
 }
 
-/* Writes a run of dirty pages that are WRITING_BACK now. */
-/* The same where the kernel knows which pages of them were written. */
+/* Writes a run of pages that are WRITING_BACK now: those that were written, which the kernel knows. */
 static int flush_scanned(struct nodeos_region *region, uint64_t first, uint64_t count) {
         struct nodeos_buffer *buffer = region->buffer;
         uint64_t written = 0;
@@ -37,6 +36,7 @@ static int flush_scanned(struct nodeos_region *region, uint64_t first, uint64_t 
         return error;
 }
 
+/* The same where all of them are dirty. */
 static int flush_run(struct nodeos_region *region, uint64_t first, uint64_t count) {
         struct nodeos_buffer *buffer = region->buffer;
         uint64_t failed = 0, failed_end = 0;

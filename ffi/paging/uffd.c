@@ -160,11 +160,12 @@ int uffd_wake(int fd, void *address, uint64_t bytes) {
         return ioctl(fd, UFFDIO_WAKE, &range) < 0 ? -errno : 0;
 }
 
-int uffd_poison(int fd, void *address, uint64_t bytes) {
+/* What goes page by page, and leaves alone those that have something. */
+static int mark(int fd, unsigned long what, void *address, uint64_t bytes) {
         for (uint64_t done = 0; done < bytes;) {
                 struct range_and_mode request = { .range = { (uintptr_t) address + done, bytes - done } };
 
-                if (ioctl(fd, POISON, &request) == 0)
+                if (ioctl(fd, what, &request) == 0)
                         return 0;
                 if (request.done > 0)
                         done += (uint64_t) request.done;
@@ -176,6 +177,10 @@ int uffd_poison(int fd, void *address, uint64_t bytes) {
                         return -errno;
         }
         return 0;
+}
+
+int uffd_poison(int fd, void *address, uint64_t bytes) {
+        return mark(fd, POISON, address, bytes);
 }
 
 int64_t uffd_move(int fd, void *to, void *from, uint64_t bytes) {
@@ -199,19 +204,5 @@ int64_t uffd_move(int fd, void *to, void *from, uint64_t bytes) {
 }
 
 int uffd_continue(int fd, void *address, uint64_t bytes) {
-        for (uint64_t done = 0; done < bytes;) {
-                struct range_and_mode request = { .range = { (uintptr_t) address + done, bytes - done } };
-
-                if (ioctl(fd, CONTINUE, &request) == 0)
-                        return 0;
-                if (request.done > 0)
-                        done += (uint64_t) request.done;
-                else if (errno == EEXIST)
-                        done += 4096;
-                else if (errno == EAGAIN)
-                        sched_yield();
-                else
-                        return -errno;
-        }
-        return 0;
+        return mark(fd, CONTINUE, address, bytes);
 }
