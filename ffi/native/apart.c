@@ -201,6 +201,12 @@ static int pack(const uint8_t *request, int32_t size, int *ret_fds) {
         return count;
 }
 
+static int refuse(struct nodeos_launched *launched, int step, int error) {
+        launched->step = step;
+        launched->error = -error;
+        return error;
+}
+
 static int take_answer(const struct apart_answer *answer, const int *fds, int count, struct nodeos_launched *ret_launched) {
         int next = 0;
 
@@ -215,13 +221,8 @@ static int take_answer(const struct apart_answer *answer, const int *fds, int co
         /* It is our child, and has ended. */
         if (ret_launched->pid > 0)
                 reap(ret_launched->pid);
-        return answer->result;
-}
-
-static int refuse(struct nodeos_launched *launched, int step, int error) {
-        launched->step = step;
-        launched->error = -error;
-        return error;
+        /* The helper came not so far as to try. */
+        return ret_launched->error ? answer->result : refuse(ret_launched, NODEOS_STEP_CLONE, answer->result);
 }
 
 int apart_launch(const uint8_t *request, int32_t size, struct nodeos_launched *ret_launched) {
