@@ -1,4 +1,5 @@
-import { NoSuchObjectError, RefusedError } from "../errors.ts";
+import { NoSuchObjectError } from "../errors.ts";
+import { readingOf } from "../fits/file.ts";
 import { escapeControls } from "../quote.ts";
 
 const fitsName = /\.(?:fits|fit|fts)$/i;
@@ -91,17 +92,17 @@ function lastWithout(known: ReadonlySet<number>): number {
 
 function readList(path: string): (string | null)[] {
   const directory = path.slice(0, path.lastIndexOf("/") + 1);
-  const lines = refusing(path, () => Deno.readTextFileSync(path)).split("\n").map((line) => line.replace(/(?:^|\s)#.*/, "").trim());
+  const lines = readingOf(path, () => Deno.readTextFileSync(path)).split("\n").map((line) => line.replace(/(?:^|\s)#.*/, "").trim());
   return lines.filter((line) => line !== "").map((line) => line === "-" ? null : line.startsWith("/") ? line : directory + line);
 }
 
 function listNames(directory: string): string[] {
-  return refusing(directory, () => [...Deno.readDirSync(directory)]).filter((entry) => !entry.isDirectory).map(({ name }) => name);
+  return readingOf(directory, () => [...Deno.readDirSync(directory)]).filter((entry) => !entry.isDirectory).map(({ name }) => name);
 }
 
 function kindOf(path: string): "file" | "directory" | null {
   try {
-    return refusing(path, () => Deno.statSync(path)).isDirectory ? "directory" : "file";
+    return readingOf(path, () => Deno.statSync(path)).isDirectory ? "directory" : "file";
   } catch (error) {
     if (error instanceof NoSuchObjectError) return null;
     throw error;
@@ -110,19 +111,4 @@ function kindOf(path: string): "file" | "directory" | null {
 
 function joinPath(directory: string, name: string): string {
   return directory === "." ? name : `${directory.replace(/\/+$/, "")}/${name}`;
-}
-
-/** Says for people what the file system or Deno refused. */
-function refusing<T>(path: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    const name = escapeControls(path);
-    if (error instanceof Deno.errors.NotFound) throw new NoSuchObjectError(`Cannot read ${name}: there is no such file`, { cause: error });
-    if (!(error instanceof Error)) throw error;
-    const reason = error instanceof Deno.errors.NotCapable
-      ? "this command has no permission to read it"
-      : (error as { code?: string }).code;
-    throw new RefusedError(`Cannot read ${name}: ${reason ?? error.message}`, { cause: error });
-  }
 }

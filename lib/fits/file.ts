@@ -18,7 +18,7 @@ export class FitsFile implements FitsSource, Disposable {
    */
   constructor(path: string) {
     this.name = path;
-    this.#file = open(path);
+    this.#file = readingOf(path, () => Deno.openSync(path));
     const { isDirectory, size } = this.#file.statSync();
     this.bytes = size;
     if (!isDirectory) return;
@@ -50,9 +50,10 @@ export class FitsFile implements FitsSource, Disposable {
   }
 }
 
-function open(path: string): Deno.FsFile {
+/** Reads from the file system, and says for people what that or Deno refused. */
+export function readingOf<T>(path: string, read: () => T): T {
   try {
-    return Deno.openSync(path);
+    return read();
   } catch (error) {
     const name = escapeControls(path);
     if (error instanceof Deno.errors.NotFound) throw new NoSuchObjectError(`Cannot read ${name}: there is no such file`, { cause: error });

@@ -1,5 +1,4 @@
 import type { Node } from "../../lib/container/node.ts";
-import { RefusedError } from "../../lib/errors.ts";
 import { Inventory } from "../../lib/kernel/inventory.ts";
 import type { Census } from "../../lib/memory/census.ts";
 import { gatherEvidence } from "../../lib/memory/audit/evidence.ts";
@@ -11,6 +10,7 @@ import { readNodeFrames } from "../../lib/memory/zones.ts";
 import { cellCountOf, type MemoryHolder, type MemoryPanel, memorySvg } from "../../lib/report/memory_svg.ts";
 import { formatBytes } from "../../lib/report/quantity.ts";
 import type { Context } from "../context.ts";
+import { writePicture } from "../write_picture.ts";
 import { auditedContainers } from "./scene.ts";
 
 /** Draws physical memory by owner into a file, or with `-` to standard output. */
@@ -37,20 +37,7 @@ export async function drawMemory(context: Context, node: Node, census: Census, p
     holdersOf(map, census, basePageBytes),
     panelsOf(map, census),
   );
-  if (path === "-") return context.print(svg.trimEnd());
-  try {
-    await Deno.writeTextFile(path, svg);
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    const reason = error instanceof Deno.errors.NotCapable
-      ? "this command has no permission to write there"
-      : (error as { code?: string }).code;
-    throw new RefusedError(`Cannot write the picture to ${path}: ${reason ?? error.message}`, {
-      cause: error,
-      remedy: "Write to standard output instead: --svg - > FILE",
-    });
-  }
-  context.say(`Wrote the picture to ${path}`);
+  await writePicture(context, path, svg);
 }
 
 function summary({ lookedCount, frameCount }: FrameMap, basePageBytes: number): string {

@@ -1,8 +1,9 @@
-import { NoSuchObjectError, RefusedError } from "../../lib/errors.ts";
+import { NoSuchObjectError } from "../../lib/errors.ts";
 import { countPages, type ObservedRegion, observeRegions, type PageCounts, processName } from "../../lib/paging/observed.ts";
 import { pagingCellCount, pagingSvg } from "../../lib/report/paging_svg.ts";
 import { formatBytes } from "../../lib/report/quantity.ts";
 import type { Context } from "../context.ts";
+import { writePicture } from "../write_picture.ts";
 import type { MapFlags } from "./command.ts";
 import { regionsOf } from "./regions.ts";
 
@@ -38,24 +39,7 @@ export default async function map(this: Context, { svg, json }: MapFlags, pid: n
     `Pages of ${processName(kernel, pid)} (${pid})`,
     pieces.map(({ region, cells }) => ({ heading: headingOf(region), line: lineOf(region), cells })),
   );
-  if (svg === "-") return this.print(picture.trimEnd());
-  await writePicture(svg, picture);
-  this.say(`Wrote the picture to ${svg}`);
-}
-
-async function writePicture(path: string, picture: string): Promise<void> {
-  try {
-    await Deno.writeTextFile(path, picture);
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    const reason = error instanceof Deno.errors.NotCapable
-      ? "this command has no permission to write there"
-      : (error as { code?: string }).code;
-    throw new RefusedError(`Cannot write the picture to ${path}: ${reason ?? error.message}`, {
-      cause: error,
-      remedy: "Write to standard output instead: --svg - > FILE",
-    });
-  }
+  await writePicture(this, svg, picture);
 }
 
 function headingOf({ id, name, bytes }: ObservedRegion): string {
