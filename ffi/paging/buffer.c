@@ -43,6 +43,8 @@ static void free_memory(struct nodeos_buffer *buffer) {
                 munmap(buffer->slots_all, buffer->slots_count * sizeof *buffer->slots_all);
         if (buffer->ring)
                 munmap(buffer->ring, buffer->capacity * sizeof *buffer->ring);
+        if (buffer->expected)
+                munmap(buffer->expected, buffer->expected_count * sizeof *buffer->expected);
         free(buffer->evictor_threads);
         free(buffer);
 }
@@ -55,8 +57,12 @@ static int make_memory(struct nodeos_buffer *buffer) {
         buffer->bounces = map_zeroes((buffer->slots_count + UINT64_C(1)) * PAGE_BYTES_MAX);
         buffer->capacity = ring_capacity(buffer->limit);
         buffer->ring = map_zeroes(buffer->capacity * sizeof *buffer->ring);
-        if (!buffer->slots_all || !buffer->bounces || !buffer->ring)
+        /* With more places than pages hardly any finds all of its own taken. */
+        buffer->expected_count = 2 * buffer->capacity;
+        buffer->expected = map_zeroes(buffer->expected_count * sizeof *buffer->expected);
+        if (!buffer->slots_all || !buffer->bounces || !buffer->ring || !buffer->expected)
                 return -ENOMEM;
+        expect_prepare();
         for (uint32_t i = 0; i < buffer->slots_count; i++) {
                 /* Bounces begin at huge pages' boundaries. */
                 uintptr_t base = ((uintptr_t) buffer->bounces + HUGE_BYTES - 1) & ~(uintptr_t) (HUGE_BYTES - 1);

@@ -119,6 +119,8 @@ static uint64_t finish(struct nodeos_buffer *buffer, struct slot *slot) {
                 struct nodeos_region_statistics *statistics = counts(region);
                 uint64_t small = victim->count * (uint64_t) region->small;
 
+                if (!victim->dirty && region->tracked && !(region->states[victim->first] & WAS_WRITTEN))
+                        expect_learn(region, false);
                 pages_set(region, victim->first, victim->count, state_after(victim));
                 if (victim->stays) {
                         statistics->dirty_pages -= victim->failed ? 0 : small;

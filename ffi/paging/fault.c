@@ -24,8 +24,11 @@ void page_write(struct nodeos_region *region, uint64_t page) {
         struct nodeos_buffer *buffer = region->buffer;
         struct window window = window_plan(region, &region->writing, page, CLEAN, region->window_pages);
 
-        for (uint64_t i = window.first; i < window.first + window.count; i++)
+        for (uint64_t i = window.first; i < window.first + window.count; i++) {
                 state_set(region, i, CHANGING);
+                region->states[i] |= WAS_WRITTEN;
+        }
+        expect_learn(region, true);
         busy_begin(buffer);
         lock_release(&buffer->lock);
         uffd_protect(region->uffd, page_address(region, window.first), window.count * region->page_bytes, false);

@@ -80,6 +80,8 @@ int pages_bring(struct nodeos_region *region, struct slot *slot, struct window w
 
         if (error)
                 return error;
+        if (slot->hash)
+                expect_hash(slot->bounce, slot->hash);
         if (stage)
                 error = stage_move(region, window.first, stage, bytes, protect);
         else
@@ -116,14 +118,20 @@ static void note_failed(struct nodeos_region *region, uint64_t page, int error, 
 static int fill(struct nodeos_region *region, struct slot *slot, struct window window, bool is_dirty, uint32_t flags) {
         struct nodeos_buffer *buffer = region->buffer;
         uint64_t small = window.count * region->small;
+        struct hash hash;
         char *stage;
         int error;
 
+        if (!is_dirty && region->tracked && expect_begin(region, window)) {
+                slot->hash = &hash;
+                is_dirty = true;
+        }
         stage_take(region, slot, window, is_dirty);
         if (!slot->stage)
                 slot_charge(buffer, slot, window.count * region->page_bytes);
         error = room_take(buffer, slot, small, region->small, flags);
         if (error) {
+                slot->hash = NULL;
                 stage_give(region, slot);
                 return error;
         }
@@ -134,6 +142,9 @@ static int fill(struct nodeos_region *region, struct slot *slot, struct window w
         lock_release(&buffer->lock);
         error = pages_bring(region, slot, window, stage, region->guarded || (!is_dirty && region->writable));
         lock_take(&buffer->lock);
+        if (slot->hash && !error)
+                expect_note(region, window.first, &hash);
+        slot->hash = NULL;
         /* What was staged is in place now, and counted. */
         slot->staged = error || !stage ? slot->staged : 0;
         if (error)

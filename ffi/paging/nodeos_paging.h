@@ -204,7 +204,7 @@ struct nodeos_region_statistics {
         uint64_t reads, writes; /* calls of the store */
         uint64_t waits;         /* for another thread's fill or write-back of the page */
         uint64_t errors;        /* pages that a store failed at */
-        uint64_t resident_pages, dirty_pages, pinned_pages; /* now */
+        uint64_t resident_pages, dirty_pages, pinned_pages; /* now; dirty: pages that a write is expected of, too */
 };
 NODEOS_PAGING_API void nodeos_region_statistics(const struct nodeos_region *region, struct nodeos_region_statistics *ret);
 

@@ -19,7 +19,7 @@
 #define HUGE_BYTES (UINT64_C(2) << 20)
 #define PAGE_BYTES_MAX (UINT64_C(16) << 20)
 #define WRITE_BYTES_MAX (UINT64_C(1) << 20)
-#define STREAMS 8
+#define STREAMS 16
 #define EVENTS 64
 #define FAILURES 64
 #define BATCH 128
@@ -67,8 +67,10 @@ enum {
         EVICTING,
         BUSY = FILLING,
         STATE_MASK = 0x0f,
-        LOST = 0x20,   /* the program unmapped it itself */
-        LISTED = 0x40, /* an extent of the buffer covers it */
+        WAS_WRITTEN = 0x10, /* since it came */
+        LOST = 0x20,     /* the program unmapped it itself */
+        LISTED = 0x40,   /* an extent of the buffer covers it */
+        EXPECTED = 0x80, /* it is writable although nobody wrote yet: its content says whether it is dirty */
 };
 
 /* The beginning of the memfd `nodeos-paging` of a region; the states follow at TABLE_HEADER_BYTES, a byte a page. Other processes
@@ -118,10 +120,23 @@ struct slot {
         int stage_uffd;
         char *stage;          /* where victims are moved to, to be filled anew; NULL: they are dropped */
         uint64_t stage_wanted, staged; /* bytes; what is staged counts as resident */
+        struct hash *hash; /* where to note what a page was when it came; NULL: nobody asks */
         bool skipped;   /* dirty pages that a signal handler may not write */
         bool temporary; /* of its own mapping */
         struct victim victims[BATCH];
         struct iovec iov[BATCH];
+};
+
+/* 128 bits. */
+struct hash {
+        uint64_t low, high;
+};
+
+/* What a page was when it came. */
+struct expectation {
+        struct nodeos_region *region;
+        uint64_t page;
+        struct hash hash;
 };
 
 struct nodeos_buffer {
@@ -138,6 +153,9 @@ struct nodeos_buffer {
         struct event room;  /* an operation ended */
         struct extent *ring;
         uint64_t head, tail, capacity;
+        struct expectation *expected; /* by a hash of region and page; paid for from the first on */
+        uint64_t expected_count;
+        bool expects;
         struct slot *slots;  /* free ones */
         struct slot *slots_all;
         uint32_t slots_count;
@@ -238,6 +256,7 @@ struct nodeos_region {
         uint64_t *pins_charged; /* a bit for each SMALL_BYTES of pages, behind them */
         uint64_t pins_overhead;
         struct streams reading, writing;
+        uint32_t expects; /* the share of pages read that were written, lately */
         struct event events[EVENTS];
         struct failure failures[FAILURES];
         uint32_t failures_count;
@@ -267,7 +286,13 @@ static inline unsigned state_of(const struct nodeos_region *region, uint64_t pag
         return region->states[page] & STATE_MASK;
 }
 static inline void state_set(struct nodeos_region *region, uint64_t page, unsigned state) {
-        region->states[page] = (uint8_t) ((region->states[page] & ~STATE_MASK) | state);
+        unsigned gone = STATE_MASK;
+
+        if (state == ABSENT || state == CLEAN || state == POISONED)
+                gone |= EXPECTED;
+        if (state == ABSENT)
+                gone |= WAS_WRITTEN;
+        region->states[page] = (uint8_t) ((region->states[page] & ~gone) | state);
 }
 static inline bool is_pinned(const struct nodeos_region *region, uint64_t page) {
         return region->pins && region->pins[page];
@@ -321,6 +346,18 @@ int store_read(struct nodeos_region *region, void *to, uint64_t bytes, uint64_t 
 
 /* window.c: the pages to read with one that was asked for, and is absent. The lock is held. */
 struct window window_plan(struct nodeos_region *region, struct streams *streams, uint64_t page, unsigned state, uint64_t most);
+
+/* expect.c: writes that come soon after a read. Whether the claimed page of a window is one: it is dirty then as soon as it is there,
+ * and expect_note says what it was. The lock is held. */
+bool expect_begin(struct nodeos_region *region, struct window window);
+void expect_note(struct nodeos_region *region, uint64_t page, const struct hash *hash);
+void expect_hash(const char *page, struct hash *ret);
+/* False: nobody wrote to it since it came, so that it need not be written back. The page is ours, and protected. No lock. */
+bool expect_is_changed(const struct nodeos_region *region, uint64_t page);
+/* A page was read, and is written, or goes without. The lock is held. */
+void expect_learn(struct nodeos_region *region, bool was_written);
+void expect_forget(struct nodeos_buffer *buffer, const struct nodeos_region *region);
+void expect_prepare(void);
 
 /* move.c: pages that are recycled. A stage for a window that is worth it; then what room_take moved there is read over and moved in.
  * The lock is held. */

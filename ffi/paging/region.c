@@ -55,6 +55,7 @@ static void buffer_leave(struct nodeos_region *region) {
 
         lock_take(&buffer->lock);
         ring_forget(buffer, region);
+        expect_forget(buffer, region);
         buffer->resident -= region->table->statistics.resident_pages;
         buffer->overhead -= 1 + region->pins_overhead;
         for (uint64_t page = 0; page < region->pages; page += SMALL_BYTES)

@@ -1,4 +1,4 @@
-/* How many pages a fault is worth: one where it looks random, twice as many as the last time where it goes on with a stream,
+/* How many pages a fault is worth: one where it looks random, GROWTH times as many as the last time where it goes on with a stream,
  * forwards or backwards. A constant distance, seen thrice, says which pages will be asked for. */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -8,6 +8,7 @@
 #define NEAR 4096      /* pages within which two faults may be steps of one stride */
 #define SKIP 512       /* pages present that a stream steps over */
 #define STRIDES_MAX 8
+#define GROWTH 4
 
 static bool is_in(const struct nodeos_region *region, uint64_t page, unsigned state) {
         return is_charged(region, page) ? state_of(region, page) == state : state == ABSENT;
@@ -96,7 +97,7 @@ struct window window_plan(struct nodeos_region *region, struct streams *streams,
                 *stream = (struct stream) { .low = page, .high = page, .last = page, .pages = 1 };
                 return window;
         }
-        stream->pages = stream->pages * 2 < most ? stream->pages * 2 : (uint32_t) most;
+        stream->pages = stream->pages * GROWTH < most ? stream->pages * GROWTH : (uint32_t) most;
         stream->hits = 0;
         stream->stride = 0;
         window = back ? backwards(region, stream, page, state, stream->pages) : forwards(region, stream, page, state, stream->pages);

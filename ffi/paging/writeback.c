@@ -42,19 +42,29 @@ static int write_one_by_one(struct nodeos_region *region, uint64_t first, uint64
         return first_error;
 }
 
+/* Goes to the next pages that were written, a piece at most, and says how many they are. */
+static uint64_t next_changed(const struct nodeos_region *region, uint64_t *at, uint64_t end) {
+        uint64_t piece = WRITE_BYTES_MAX / region->page_bytes, some = 0;
+
+        while (*at < end && !expect_is_changed(region, *at))
+                (*at)++;
+        while (*at + some < end && some < (piece ? piece : 1) && (some == 0 || expect_is_changed(region, *at + some)))
+                some++;
+        return some;
+}
+
 int writeback(struct nodeos_region *region, uint64_t first, uint64_t count, uint64_t *ret_failed, uint64_t *ret_failed_end) {
-        uint64_t piece = WRITE_BYTES_MAX / region->page_bytes, failed = UINT64_MAX, failed_end = 0, writes = 0;
+        uint64_t failed = UINT64_MAX, failed_end = 0, writes = 0, written = 0;
         int first_error = 0;
 
-        piece = piece ? piece : 1;
         *ret_failed = *ret_failed_end = 0;
         if (region->tracked)
                 uffd_protect(region->uffd, page_address(region, first), count * region->page_bytes, true);
-        for (uint64_t at = first, end = first + count; at < end; at += piece) {
-                uint64_t some = end - at < piece ? end - at : piece;
+        for (uint64_t at = first, some; (some = next_changed(region, &at, first + count)); at += some) {
                 int error = store_write(region, page_address(region, at), at, some);
 
                 writes++;
+                written += some;
                 if (error)
                         error = write_one_by_one(region, at, some, &failed, &failed_end);
                 first_error = first_error ? first_error : error;
@@ -63,7 +73,11 @@ int writeback(struct nodeos_region *region, uint64_t first, uint64_t count, uint
                 uffd_protect(region->uffd, page_address(region, failed), (failed_end - failed) * region->page_bytes, false);
         lock_take(&region->buffer->lock);
         counts(region)->writes += writes;
-        counts(region)->written_pages += count * region->small;
+        counts(region)->written_pages += written * region->small;
+        if (!first_error && written < count)
+                expect_learn(region, false);
+        else if (region->states[first] & EXPECTED)
+                expect_learn(region, true);
         if (first_error && !region->error)
                 region->error = first_error;
         lock_release(&region->buffer->lock);

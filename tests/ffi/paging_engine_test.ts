@@ -68,6 +68,13 @@ const said: Record<string, Record<string, string>> = {
     evictors: "is kept below the high watermark by threads",
     scanned: "knows which pages were written without a fault",
   },
+  expect: {
+    one_fault: "takes one fault for a page that is read and then written, where others were",
+    only_read: "does not write back what was only read, even where it expected a write",
+    back_again: "writes back what is again as it was once",
+    failed_once: "writes what it expected, and could not write, later",
+    given_up: "expects no writes any more of who only reads",
+  },
   failures: {
     read_errors: "fails at the page that cannot be read, and only there",
     truncated_file: "fails behind the end of a file that became shorter",
