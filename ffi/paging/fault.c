@@ -67,7 +67,7 @@ static int fill_again(struct nodeos_region *region, struct slot *slot, uint64_t 
 }
 
 static int fill_absent(struct nodeos_region *region, struct slot *slot, uint64_t page, bool is_write, uint32_t flags) {
-        struct window window = window_plan(region, &region->reading, page, ABSENT, window_most(region, slot));
+        struct window window = window_plan(region, &region->reading, page, ABSENT, window_most(region, slot, is_write));
         int error = window_fill(region, slot, window, page, is_write, flags);
 
         if (!error && window.strides)

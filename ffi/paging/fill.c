@@ -51,9 +51,11 @@ static int store_read_timed(struct nodeos_region *region, void *to, uint64_t byt
         return error;
 }
 
-uint64_t window_most(const struct nodeos_region *region, const struct slot *slot) {
+uint64_t window_most(const struct nodeos_region *region, const struct slot *slot, bool is_dirty) {
         uint64_t most = region->window_pages, bytes = slot_limit(region->buffer, slot);
 
+        if (stage_is_free(region, is_dirty) && is_nearly_full(region->buffer))
+                bytes = PAGE_BYTES_MAX;
         if (most > region->buffer->windows / region->small)
                 most = region->buffer->windows / region->small;
         if (most > bytes / region->page_bytes)
@@ -136,6 +138,12 @@ static int fill(struct nodeos_region *region, struct slot *slot, struct window w
                 return error;
         }
         stage = stage_source(region, slot, window.count * region->page_bytes);
+        if (!stage && window.count > 1 && window.count * region->page_bytes > slot_limit(buffer, slot)) {
+                /* The victims could not be moved, and the bounce is too short. */
+                buffer->resident -= small;
+                stage_give(region, slot);
+                return -EAGAIN;
+        }
         if (!stage)
                 slot_charge(buffer, slot, window.count * region->page_bytes);
         busy_begin(buffer);

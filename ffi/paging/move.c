@@ -8,6 +8,11 @@
 #include "paging.h"
 #include "uffd.h"
 
+bool stage_is_free(const struct nodeos_region *region, bool is_dirty) {
+        return region->memory == NODEOS_MEMORY_MOVE && region->window_pages * region->small >= MOVED_MIN &&
+               region->stages_used != (1u << STAGES) - 1 && (!region->writable || is_dirty);
+}
+
 void stage_take(struct nodeos_region *region, struct slot *slot, struct window window, bool is_dirty) {
         slot->stage = NULL;
         slot->stage_wanted = slot->staged = 0;

@@ -185,6 +185,10 @@ void slot_charge(struct nodeos_buffer *buffer, struct slot *slot, uint64_t bytes
 static inline uint64_t buffer_available(const struct nodeos_buffer *buffer) {
         return buffer->limit > buffer->overhead + 4 ? buffer->limit - buffer->overhead : 4;
 }
+/* Pages of victims are cheaper than new ones, so that a stream takes them also while some room is left. */
+static inline bool is_nearly_full(const struct nodeos_buffer *buffer) {
+        return buffer->resident > buffer_available(buffer) - buffer_available(buffer) / 8;
+}
 /* Notes pages that came, for eviction in this order. The lock is held. */
 void ring_push(struct nodeos_buffer *buffer, struct nodeos_region *region, uint64_t first, uint64_t count);
 void ring_forget(struct nodeos_buffer *buffer, const struct nodeos_region *region);
@@ -331,7 +335,7 @@ int window_fill(struct nodeos_region *region, struct slot *slot, struct window w
 #define GONE 1
 #define RETRY 2
 /* The most pages of a window now. */
-uint64_t window_most(const struct nodeos_region *region, const struct slot *slot);
+uint64_t window_most(const struct nodeos_region *region, const struct slot *slot, bool is_dirty);
 /* Reads and maps pages that are claimed, by way of the stage, if there is one. No lock. */
 int pages_bring(struct nodeos_region *region, struct slot *slot, struct window window, char *stage, bool protect);
 /* Reads what is absent of [first, end) and waits for what others read. The lock is held, and let go meanwhile. is_write: all of it
@@ -361,6 +365,7 @@ void expect_prepare(void);
 
 /* move.c: pages that are recycled. A stage for a window that is worth it; then what room_take moved there is read over and moved in.
  * The lock is held. */
+bool stage_is_free(const struct nodeos_region *region, bool is_dirty);
 void stage_take(struct nodeos_region *region, struct slot *slot, struct window window, bool is_dirty);
 /* Where to read to: the stage, if it is full. */
 char *stage_source(struct nodeos_region *region, struct slot *slot, uint64_t bytes);

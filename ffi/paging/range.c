@@ -98,7 +98,7 @@ int range_fill(struct nodeos_region *region, struct slot *slot, uint64_t first, 
                         continue;
                 }
                 if (state == ABSENT) {
-                        uint64_t most = window_most(region, slot);
+                        uint64_t most = window_most(region, slot, is_write);
                         struct window window = { .first = page, .count = 1 };
 
                         while (window.count < most && page + window.count < end && is_charged(region, page + window.count) &&

@@ -95,14 +95,16 @@ static uint64_t batch_of(const struct nodeos_buffer *buffer, uint64_t need) {
 }
 
 int room_take(struct nodeos_buffer *buffer, struct slot *slot, uint64_t small, uint64_t least, uint32_t flags) {
+        bool recycles = slot->stage && is_nearly_full(buffer);
         int error = 0, waits = 0;
 
         for (int rounds = 0;;) {
                 uint64_t available = buffer_available(buffer), wanted = buffer->resident + small - slot->staged / SMALL_BYTES, need;
 
-                if (wanted <= available)
+                if (wanted <= available && !recycles)
                         break;
-                need = batch_of(buffer, wanted - available);
+                need = wanted > available ? batch_of(buffer, wanted - available) : small;
+                recycles = false;
                 victims_choose(buffer, slot, slot->stage && need < small ? small : need, flags);
                 if (slot->victims_count && victims_evict(buffer, slot, &error) > 0)
                         continue;

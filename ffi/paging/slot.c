@@ -40,14 +40,20 @@ struct slot *slot_take(struct nodeos_buffer *buffer, uint32_t flags) {
         return take_free(buffer);
 }
 
+/* Those whose bounces are paid for come first: who got one that is not, while the others have all that bounces may have, would go on
+ * with short windows. */
 void slot_give(struct nodeos_buffer *buffer, struct slot *slot) {
+        struct slot **at = &buffer->slots;
+
         if (slot->temporary) {
                 buffer->overhead -= slot->touched / SMALL_BYTES;
                 slot_unmap(slot);
                 return;
         }
-        slot->next = buffer->slots;
-        buffer->slots = slot;
+        while (*at && (*at)->touched > slot->touched)
+                at = &(*at)->next;
+        slot->next = *at;
+        *at = slot;
         event_happens(&buffer->slot_freed);
 }
 

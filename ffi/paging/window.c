@@ -7,6 +7,7 @@
 
 #define NEAR 4096      /* pages within which two faults may be steps of one stride */
 #define SKIP 512       /* pages present that a stream steps over */
+#define SURE 3         /* steps of one stride */
 #define STRIDES_MAX 8
 #define GROWTH 4
 
@@ -14,39 +15,67 @@ static bool is_in(const struct nodeos_region *region, uint64_t page, unsigned st
         return is_charged(region, page) ? state_of(region, page) == state : state == ABSENT;
 }
 
-/* The stream that a page continues, and whether backwards; or the one to be used for a new stream. */
-static struct stream *find(struct streams *streams, uint64_t page, bool *ret_back, bool *ret_new) {
+/* The stream that a page continues, and whether backwards. */
+static struct stream *find(struct streams *streams, uint64_t page, bool *ret_back) {
+        for (struct stream *stream = streams->streams; stream < streams->streams + STREAMS; stream++) {
+                *ret_back = page + 1 == stream->low;
+                if (stream->pages && (*ret_back || page == stream->high + 1))
+                        return stream;
+        }
+        return NULL;
+}
+
+/* The one whose next step a page is, or else the nearest from which it may be the first one. */
+static struct stream *find_step(struct streams *streams, uint64_t page) {
+        uint64_t nearest = NEAR;
         struct stream *near = NULL;
 
-        *ret_back = *ret_new = false;
-        for (int i = 0; i < STREAMS; i++) {
-                struct stream *stream = &streams->streams[i];
+        for (struct stream *stream = streams->streams; stream < streams->streams + STREAMS; stream++) {
                 uint64_t distance = page > stream->last ? page - stream->last : stream->last - page;
 
-                if (!stream->pages)
-                        continue;
-                if (page == stream->high + 1)
-                        return stream;
-                if (page + 1 == stream->low) {
-                        *ret_back = true;
-                        return stream;
-                }
                 if (stream->stride && page - stream->last == (uint64_t) stream->stride)
+                        return stream;
+                if (stream->pages == 1 && stream->hits < 2 && distance < nearest) {
+                        nearest = distance;
                         near = stream;
-                else if (!near && stream->pages == 1 && stream->hits < 2 && distance < NEAR)
-                        near = stream;
+                }
         }
-        *ret_new = true;
         return near;
 }
 
-static void note_stride(struct stream *stream, uint64_t page) {
-        int64_t stride = (int64_t) (page - stream->last);
+/* A place for one that begins: of those that may be none the next, so that random touches leave the others alone. */
+static struct stream *take(struct streams *streams) {
+        for (uint32_t i = 0; i < STREAMS; i++) {
+                struct stream *stream = &streams->streams[(streams->next + i) % STREAMS];
 
-        stream->hits = stride == stream->stride ? stream->hits + 1 : 1;
-        stream->stride = stride;
-        stream->last = stream->low = stream->high = page;
-        stream->pages = 1;
+                if (stream->pages <= 1 && stream->hits < SURE) {
+                        streams->next += i + 1;
+                        return stream;
+                }
+        }
+        return &streams->streams[streams->next++ % STREAMS];
+}
+
+/* A page that continues nothing: the first of a stream, or a step of a stride. Each of the first steps may as well be the beginning of
+ * another thread's stream, and stays one. */
+static struct window step(struct nodeos_region *region, struct streams *streams, uint64_t page) {
+        struct window window = { .first = page, .count = 1 };
+        struct stream *from = find_step(streams, page), *to;
+        int64_t stride = from ? (int64_t) (page - from->last) : 0;
+        uint32_t hits = from ? (stride == from->stride ? from->hits + 1 : 1) : 0;
+
+        to = from && from->hits >= SURE ? from : take(streams);
+        *to = (struct stream) { .low = page, .high = page, .last = page, .stride = stride, .pages = 1, .hits = hits };
+        if (hits < SURE)
+                return window;
+        window.stride = stride;
+        window.strides = hits - 1 < STRIDES_MAX ? hits - 1 : STRIDES_MAX;
+        /* The next fault is behind what is read now. */
+        to->last += (uint64_t) stride * window.strides;
+        to->low = to->high = to->last;
+        if (to->last >= region->pages)
+                to->pages = 0;
+        return window;
 }
 
 static struct window forwards(struct nodeos_region *region, struct stream *stream, uint64_t page, unsigned state, uint64_t most) {
@@ -74,29 +103,15 @@ static struct window backwards(struct nodeos_region *region, struct stream *stre
 }
 
 struct window window_plan(struct nodeos_region *region, struct streams *streams, uint64_t page, unsigned state, uint64_t most) {
-        struct window window = { .first = page, .count = 1 };
+        struct window window;
         struct stream *stream;
-        bool back, new;
+        bool back;
 
         if (most <= 1)
-                return window;
-        stream = find(streams, page, &back, &new);
-        if (new && stream) {
-                note_stride(stream, page);
-                if (stream->hits >= 3) {
-                        window.stride = stream->stride;
-                        window.strides = stream->hits - 1 < STRIDES_MAX ? stream->hits - 1 : STRIDES_MAX;
-                        /* The next fault is behind what is read now. */
-                        stream->last += (uint64_t) stream->stride * window.strides;
-                        stream->low = stream->high = stream->last;
-                }
-                return window;
-        }
-        if (!stream) {
-                stream = &streams->streams[streams->next++ % STREAMS];
-                *stream = (struct stream) { .low = page, .high = page, .last = page, .pages = 1 };
-                return window;
-        }
+                return (struct window) { .first = page, .count = 1 };
+        stream = find(streams, page, &back);
+        if (!stream)
+                return step(region, streams, page);
         stream->pages = stream->pages * GROWTH < most ? stream->pages * GROWTH : (uint32_t) most;
         stream->hits = 0;
         stream->stride = 0;
