@@ -28,6 +28,44 @@ static void sort(struct slot *slot) {
         }
 }
 
+/* Writes what was moved out, where nobody can change it. False: the store did not take it, and it is where it was. */
+static bool write_moved(struct victim *victim) {
+        struct nodeos_region *region = victim->region;
+        uint64_t piece = WRITE_BYTES_MAX / region->page_bytes, writes = 0;
+        int error = 0;
+
+        piece = piece ? piece : 1;
+        for (uint64_t at = 0; at < victim->count && !error; at += piece, writes++) {
+                uint64_t some = victim->count - at < piece ? victim->count - at : piece;
+
+                error = store_write(region, victim->stage + at * region->page_bytes, victim->first + at, some);
+        }
+        if (error)
+                stage_move(region, victim->first, victim->stage, victim->count * region->page_bytes, false);
+        victim->written = !error;
+        lock_take(&region->buffer->lock);
+        counts(region)->writes += writes;
+        counts(region)->written_pages += error ? 0 : victim->moved;
+        lock_release(&region->buffer->lock);
+        return !error;
+}
+
+/* The same of all that were moved. What went back is written as what never left. */
+static void write_stage(struct slot *slot) {
+        bool is_whole = true;
+
+        for (uint32_t i = 0; i < slot->victims_count; i++) {
+                struct victim *victim = &slot->victims[i];
+
+                if (victim->moved && victim->dirty && !write_moved(victim)) {
+                        victim->moved = 0;
+                        is_whole = false;
+                }
+        }
+        if (!is_whole)
+                stage_spoil(slot);
+}
+
 /* Writes back neighbours as one. Returns the first error. */
 static int write_dirty(struct slot *slot) {
         int first_error = 0;
@@ -38,7 +76,7 @@ static int write_dirty(struct slot *slot) {
                 int error;
 
                 next = i + 1;
-                if (!victim->dirty)
+                if (!victim->dirty || victim->written)
                         continue;
                 if (is_scanned(victim->region)) {
                         error = scan_evict(victim->region, victim->first, victim->count);
@@ -47,14 +85,19 @@ static int write_dirty(struct slot *slot) {
                         continue;
                 }
                 while (next < slot->victims_count && slot->victims[next].dirty && slot->victims[next].region == victim->region &&
-                       slot->victims[next].first == end)
+                       slot->victims[next].first == end && !slot->victims[next].written)
                         end += slot->victims[next++].count;
                 error = writeback(victim->region, victim->first, end - victim->first, &failed, &failed_end);
                 if (!error)
                         continue;
                 first_error = first_error ? first_error : error;
-                for (struct victim *each = victim; each < slot->victims + next; each++)
+                for (struct victim *each = victim; each < slot->victims + next; each++) {
                         each->failed = each->first < failed_end && failed < each->first + each->count;
+                        /* All of its pages stay, and are dirty. */
+                        if (each->failed && each->region->tracked)
+                                uffd_protect(each->region->uffd, page_address(each->region, each->first),
+                                             each->count * each->region->page_bytes, false);
+                }
         }
         return first_error;
 }
@@ -87,10 +130,10 @@ static void drop(struct slot *slot) {
 
         for (uint32_t i = 0; i < slot->victims_count; i++) {
                 struct victim *victim = &slot->victims[i];
-                char *address = page_address(victim->region, victim->first) + victim->moved * SMALL_BYTES;
-                size_t bytes = victim->count * victim->region->page_bytes - victim->moved * SMALL_BYTES;
+                char *address = page_address(victim->region, victim->first);
+                size_t bytes = victim->count * victim->region->page_bytes;
 
-                if (victim->failed || victim->stays || !bytes)
+                if (victim->failed || victim->stays || victim->moved)
                         bytes = 0;
                 else if (count && (char *) slot->iov[count - 1].iov_base + slot->iov[count - 1].iov_len == address)
                         slot->iov[count - 1].iov_len += bytes;
@@ -151,8 +194,9 @@ uint64_t victims_evict(struct nodeos_buffer *buffer, struct slot *slot, int *ret
         buffer->evicting++;
         lock_release(&buffer->lock);
         sort(slot);
-        error = write_dirty(slot);
         victims_move(slot);
+        write_stage(slot);
+        error = write_dirty(slot);
         drop(slot);
         lock_take(&buffer->lock);
         freed = finish(buffer, slot);

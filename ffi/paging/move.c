@@ -79,7 +79,43 @@ void stage_give(struct nodeos_region *region, struct slot *slot) {
 static bool is_movable(const struct victim *victim) {
         const struct nodeos_region *region = victim->region;
 
-        return !victim->failed && !victim->stays && region->memory == NODEOS_MEMORY_MOVE && victim->count * region->small >= MOVED_MIN / 4;
+        if (victim->dirty && (is_scanned(region) || region->states[victim->first] & EXPECTED))
+                return false;
+        return !victim->stays && region->memory == NODEOS_MEMORY_MOVE && victim->count * region->small >= MOVED_MIN / 4;
+}
+
+/* The first of its pages alone; the others are a victim of their own. False: there is no room for it. */
+static bool split(struct slot *slot, uint32_t index, uint32_t count) {
+        struct victim *victim = &slot->victims[index];
+
+        if (slot->victims_count == BATCH)
+                return false;
+        for (uint32_t i = slot->victims_count++; i > index; i--)
+                slot->victims[i] = slot->victims[i - 1];
+        victim[1].first += count;
+        victim[1].count -= count;
+        victim->count = count;
+        atomic_fetch_add(&victim->region->users, 1);
+        return true;
+}
+
+/* Whole pages of a victim, and `most` bytes at most. Returns how many bytes; the victim has no other pages then. */
+static uint64_t move_out(struct slot *slot, uint32_t index, char *to, uint64_t most) {
+        struct victim *victim = &slot->victims[index];
+        struct nodeos_region *region = victim->region;
+        uint64_t bytes = victim->count * region->page_bytes, whole;
+        int64_t moved = uffd_move(slot->stage_uffd, to, page_address(region, victim->first), bytes < most ? bytes : most);
+
+        if (moved <= 0)
+                return 0;
+        whole = (uint64_t) moved / region->page_bytes;
+        if (whole < victim->count && (whole == 0 || !split(slot, index, (uint32_t) whole)))
+                whole = 0;
+        /* A part of a larger page, or what had no room as a victim of its own. */
+        if (whole * region->page_bytes < (uint64_t) moved)
+                stage_move(region, victim->first + whole, to + whole * region->page_bytes, (uint64_t) moved - whole * region->page_bytes,
+                           region->guarded || (region->tracked && !victim->dirty));
+        return whole * region->page_bytes;
 }
 
 void victims_move(struct slot *slot) {
@@ -92,17 +128,18 @@ void victims_move(struct slot *slot) {
         if (bytes < slot->stage_wanted)
                 return;
         for (uint32_t i = 0; i < slot->victims_count && slot->staged < slot->stage_wanted; i++) {
-                struct victim *victim = &slot->victims[i];
-                uint64_t some = victim->count * victim->region->page_bytes, left = slot->stage_wanted - slot->staged;
-                int64_t moved;
+                char *to = slot->stage + slot->staged;
+                uint64_t moved = is_movable(&slot->victims[i]) ? move_out(slot, i, to, slot->stage_wanted - slot->staged) : 0;
 
-                if (!is_movable(victim))
-                        continue;
-                moved = uffd_move(slot->stage_uffd, slot->stage + slot->staged, page_address(victim->region, victim->first),
-                                  some < left ? some : left);
-                if (moved <= 0)
-                        continue;
-                victim->moved = (uint32_t) ((uint64_t) moved / SMALL_BYTES);
-                slot->staged += (uint64_t) moved;
+                slot->victims[i].moved = (uint32_t) (moved / SMALL_BYTES);
+                slot->victims[i].stage = to;
+                slot->staged += moved;
         }
+}
+
+void stage_spoil(struct slot *slot) {
+        madvise(slot->stage, slot->staged, MADV_DONTNEED);
+        slot->staged = 0;
+        for (uint32_t i = 0; i < slot->victims_count; i++)
+                slot->victims[i].moved = 0;
 }

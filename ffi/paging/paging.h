@@ -107,7 +107,9 @@ struct victim {
         uint32_t count;
         bool dirty, failed;
         bool stays; /* written along with its neighbours, and not dropped */
-        uint32_t moved; /* pages of 4 KiB that were not dropped */
+        uint32_t moved; /* pages of 4 KiB, all of them or none, that are at `stage` */
+        bool written;   /* from there */
+        char *stage;
 };
 
 /* What one fault or call works with. */
@@ -373,8 +375,10 @@ char *stage_source(struct nodeos_region *region, struct slot *slot, uint64_t byt
 int stage_move(struct nodeos_region *region, uint64_t first, char *from, uint64_t bytes, bool protect);
 /* Drops what is still there. The lock is held, and let go meanwhile. */
 void stage_give(struct nodeos_region *region, struct slot *slot);
-/* Moves victims to the slot's stage. No lock. */
+/* Moves victims to the slot's stage, before they are written. No lock. */
 void victims_move(struct slot *slot);
+/* Drops what is there, as a victim went back. No lock. */
+void stage_spoil(struct slot *slot);
 
 /* region_choose.c, region_memory.c. */
 int region_choose(struct nodeos_region *region, const struct nodeos_region_options *options, bool has_buffer);

@@ -75,14 +75,30 @@ static void add_neighbours(struct slot *slot) {
         }
 }
 
+/* The oldest extent, or as many of its first pages. */
+static struct extent take_oldest(struct nodeos_buffer *buffer, uint64_t small) {
+        struct extent *oldest = &buffer->ring[buffer->tail & (buffer->capacity - 1)], extent = *oldest;
+        uint64_t pages = extent.region ? (small + extent.region->small - 1) / extent.region->small : 0;
+
+        if (!extent.region || extent.count <= pages) {
+                buffer->tail++;
+                return extent;
+        }
+        extent.count = (uint32_t) pages & 0xffffff;
+        oldest->first += pages;
+        oldest->count -= (uint32_t) pages & 0xffffff;
+        return extent;
+}
+
 void victims_choose(struct nodeos_buffer *buffer, struct slot *slot, uint64_t small, uint32_t flags) {
-        uint64_t count = buffer->head - buffer->tail;
+        uint64_t end = buffer->head;
 
         slot->victims_count = 0;
         slot->victims_small = 0;
         slot->skipped = false;
-        while (count-- && slot->victims_count < BATCH / 2 && slot->victims_small < small) {
-                struct extent extent = buffer->ring[buffer->tail++ & (buffer->capacity - 1)];
+        /* What stays is listed behind the end, once round. */
+        while (buffer->tail < end && slot->victims_count < BATCH / 2 && slot->victims_small < small) {
+                struct extent extent = take_oldest(buffer, small - slot->victims_small);
 
                 if (extent.region)
                         take(buffer, slot, extent, flags);

@@ -79,6 +79,7 @@ const said: Record<string, Record<string, string>> = {
     read_errors: "fails at the page that cannot be read, and only there",
     truncated_file: "fails behind the end of a file that became shorter",
     write_errors: "keeps what cannot be written until it can",
+    moved_back: "keeps windows of a stream that could not be written",
     nothing_can_be_written: "fails new pages rather than exceed the limit",
     all_pinned: "leaves room beside pinned pages",
     read_only: "is SIGSEGV for writes when it is only for reading",

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { LaunchedLayout, LaunchLayout } from "../../ffi/launch.ts";
 import { layoutOf, layoutTypes } from "../../ffi/mod.ts";
 import { NoiseLayout } from "../../ffi/noise.ts";
-import { RingLayout, SamplerLayout } from "../../ffi/power.ts";
+import { RingLayout, SamplerLayout } from "../../ffi/sampler.ts";
 import { type Field, struct, type Values } from "../../ffi/struct.ts";
 import { SchedAttrLayout } from "../../ffi/task.ts";
 

@@ -98,6 +98,32 @@ static void write_errors(void) {
 }
 
 /* A buffer full of what cannot be written: the next page fails, rather than the limit, and all data is kept. */
+/* A stream whose windows are moved out and written from there: what the store does not take comes back. */
+static void moved_back(void) {
+        struct nodeos_buffer *buffer = new_buffer(512);
+        struct memory *memory = memory_store(1024, WRITE_SAFE);
+        struct nodeos_region *region = map_store(buffer, &memory->base);
+
+        memory->write_error[100] = memory->write_error[400] = ENOSPC;
+        for (uint64_t round = 1; round < 4; round++)
+                for (uint64_t page = 0; page < 1024; page++)
+                        words_of(region)[page * WORDS] = page + round;
+        CHECK(statistics_of(region).moved_pages > 512);
+        EQUAL(nodeos_region_flush(region, 0, 0), -ENOSPC);
+        EQUAL(nodeos_region_error(region, 100 * PAGE), ENOSPC);
+        EQUAL(memory->words[100 * WORDS], value_of(100, 0));
+        EQUAL(words_of(region)[100 * WORDS], 103);
+        EQUAL(words_of(region)[400 * WORDS], 403);
+        memory->write_error[100] = memory->write_error[400] = 0;
+        EQUAL(nodeos_region_flush(region, 0, 0), 0);
+        EQUAL(nodeos_region_unmap(region), 0);
+        for (uint64_t page = 0; page < 1024; page++) {
+                EQUAL(memory->words[page * WORDS], page + 3);
+                EQUAL(memory->words[page * WORDS + 511], value_of(page, 511));
+        }
+        EQUAL(nodeos_buffer_close(buffer), 0);
+}
+
 static void nothing_can_be_written(void) {
         struct nodeos_buffer *buffer = new_buffer(64);
         struct memory *memory = memory_store(512, WRITE_SAFE);
@@ -250,6 +276,7 @@ int main(int count, char **args) {
                 { "read_errors", read_errors },
                 { "truncated_file", truncated_file },
                 { "write_errors", write_errors },
+                { "moved_back", moved_back },
                 { "nothing_can_be_written", nothing_can_be_written },
                 { "all_pinned", all_pinned },
                 { "read_only", read_only },
