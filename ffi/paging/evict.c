@@ -133,7 +133,7 @@ static void drop(struct slot *slot) {
                 char *address = page_address(victim->region, victim->first);
                 size_t bytes = victim->count * victim->region->page_bytes;
 
-                if (victim->failed || victim->stays || victim->moved)
+                if (victim->failed || victim->moved)
                         bytes = 0;
                 else if (count && (char *) slot->iov[count - 1].iov_base + slot->iov[count - 1].iov_len == address)
                         slot->iov[count - 1].iov_len += bytes;
@@ -150,7 +150,7 @@ static void drop(struct slot *slot) {
 static unsigned state_after(const struct victim *victim) {
         if (victim->failed)
                 return is_scanned(victim->region) ? CLEAN : DIRTY;
-        return victim->stays ? CLEAN : ABSENT;
+        return ABSENT;
 }
 
 static uint64_t finish(struct nodeos_buffer *buffer, struct slot *slot) {
@@ -165,9 +165,7 @@ static uint64_t finish(struct nodeos_buffer *buffer, struct slot *slot) {
                 if (!victim->dirty && region->tracked && !(region->states[victim->first] & WAS_WRITTEN))
                         expect_learn(region, false);
                 pages_set(region, victim->first, victim->count, state_after(victim));
-                if (victim->stays) {
-                        statistics->dirty_pages -= victim->failed ? 0 : small;
-                } else if (victim->failed) {
+                if (victim->failed) {
                         ring_push(buffer, region, victim->first, victim->count);
                 } else {
                         freed += small;

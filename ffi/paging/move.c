@@ -81,7 +81,7 @@ static bool is_movable(const struct victim *victim) {
 
         if (victim->dirty && (is_scanned(region) || region->states[victim->first] & EXPECTED))
                 return false;
-        return !victim->stays && region->memory == NODEOS_MEMORY_MOVE && victim->count * region->small >= MOVED_MIN / 4;
+        return region->memory == NODEOS_MEMORY_MOVE && victim->count * region->small >= MOVED_MIN / 4;
 }
 
 /* The first of its pages alone; the others are a victim of their own. False: there is no room for it. */

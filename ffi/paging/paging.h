@@ -106,7 +106,6 @@ struct victim {
         uint64_t first;
         uint32_t count;
         bool dirty, failed;
-        bool stays; /* written along with its neighbours, and not dropped */
         uint32_t moved; /* pages of 4 KiB, all of them or none, that are at `stage` */
         bool written;   /* from there */
         char *stage;

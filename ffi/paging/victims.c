@@ -2,7 +2,7 @@
 #define _GNU_SOURCE
 #include "paging.h"
 
-#define NEIGHBOURS 4 /* pages on each side of a dirty victim that are written with it */
+#define NEIGHBOURS 4 /* pages on each side of a dirty victim that go with it */
 
 static bool add(struct slot *slot, struct nodeos_region *region, uint64_t page, bool dirty) {
         struct victim *last = slot->victims_count ? &slot->victims[slot->victims_count - 1] : NULL;
@@ -46,12 +46,13 @@ static void take(struct nodeos_buffer *buffer, struct slot *slot, struct extent 
         }
 }
 
-/* A dirty neighbour of a victim, one write with it: cheaper now than alone later. */
+/* A dirty neighbour of a victim, in one write with it: cheaper now than alone later. It goes, too, so that others stay longer, and
+ * find neighbours. */
 static void add_neighbour(struct slot *slot, struct nodeos_region *region, uint64_t page) {
         if (slot->victims_count == BATCH)
                 return;
         slot->victims[slot->victims_count++] = (struct victim) {
-                .region = region, .first = page, .count = 1, .dirty = true, .stays = true,
+                .region = region, .first = page, .count = 1, .dirty = true,
         };
         atomic_fetch_add_explicit(&region->users, 1, memory_order_relaxed);
         state_set(region, page, WRITING_BACK);
@@ -66,7 +67,8 @@ static void add_neighbours(struct slot *slot) {
                 struct victim victim = slot->victims[i];
                 uint64_t end = victim.first + victim.count;
 
-                if (!victim.dirty || is_scanned(victim.region))
+                /* Windows of a stream have them in one write anyway. */
+                if (!victim.dirty || is_scanned(victim.region) || victim.count >= MOVED_MIN)
                         continue;
                 for (uint64_t page = end; page < end + NEIGHBOURS && is_neighbour(victim.region, page); page++)
                         add_neighbour(slot, victim.region, page);
