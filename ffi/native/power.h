@@ -121,4 +121,19 @@ NODEOS_EXPORT int32_t nodeos_nvml_set_limit(int32_t card, int64_t milliwatts);
 /* The name that a card keeps for ever, with its NUL; the byte count. */
 NODEOS_EXPORT int32_t nodeos_nvml_uuid(int32_t card, uint8_t *ret_text, int32_t size);
 
+/* --- power_papi.c: events of PAPI, through libpapi.so.7 when it is there -------------------------------------------- */
+
+/* Major and minor version of the library, as 0x700; -ENOENT without it, -ENODEV when it does not start. */
+NODEOS_EXPORT int32_t nodeos_papi_version(void);
+/* What is known of an event: its type of data (2 is a double) and its scope in time (3 is a moment), as PAPI counts them; its
+ * description and its unit, each with its NUL. The byte count, or -errno: -ENOENT when there is no such event. */
+NODEOS_EXPORT int32_t nodeos_papi_describe(const char *name, int32_t *ret_types, uint8_t *ret_text, int32_t size);
+/* Counts events, named one behind the other, each with its NUL: of this process (pid 0), or of another one's first thread and of what
+ * that starts later; those of the whole machine are the same for all. Returns a handle; ret_errors holds 0 or -errno of each: -EBUSY
+ * when there are too few counters. */
+NODEOS_EXPORT int32_t nodeos_papi_open(const char *names, int32_t size, int32_t count, int32_t pid, int32_t *ret_errors);
+/* Fills the values of all, 0 or -errno of each, and ret_times as above. Returns how many there are. */
+NODEOS_EXPORT int32_t nodeos_papi_read(int32_t handle, int64_t *ret_values, int32_t *ret_errors, int32_t capacity, int64_t *ret_times);
+NODEOS_EXPORT int32_t nodeos_papi_close(int32_t handle);
+
 #endif

@@ -1,5 +1,7 @@
+import { cards } from "../../ffi/cards.ts";
 import { errno, SysError } from "../../ffi/errors.ts";
-import { cards, managementPort, MsrDevices, type MsrDriver, type MsrRequest } from "../../ffi/power.ts";
+import { managementPort } from "../../ffi/management_port.ts";
+import { MsrDevices, type MsrDriver, type MsrRequest } from "../../ffi/msr.ts";
 import type { Driver } from "./kernel.ts";
 
 /** What an `msr` step is about. */

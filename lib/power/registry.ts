@@ -1,7 +1,7 @@
 import type { KernelFiles } from "../../ffi/kernel_root.ts";
 import { clockNs as monotonicNs } from "../../ffi/mod.ts";
 import { didYouMean, NoSuchObjectError, RefusedError, UsageError } from "../errors.ts";
-import { readTopology } from "../kernel/topology.ts";
+import { readTopology, type Topology } from "../kernel/topology.ts";
 import type { Change } from "../plan/step.ts";
 import { formatValue, type Lack, type Meter, type Provider } from "./meter.ts";
 import { hsmpProvider, nvmlProvider } from "./providers/devices.ts";
@@ -29,8 +29,13 @@ export class Registry implements Disposable {
    *
    * @param providers In the order of preference. They are disposed with the registry.
    * @param clockNs The clock of snapshots.
+   * @param topology The CPUs of the machine; `null` when they are not known.
    */
-  constructor(readonly providers: readonly Provider[], clockNs: () => bigint = monotonicNs) {
+  constructor(
+    readonly providers: readonly Provider[],
+    clockNs: () => bigint = monotonicNs,
+    readonly topology: Topology | null = null,
+  ) {
     this.#clockNs = clockNs;
     for (const provider of providers) {
       for (const meter of provider.meters) {
@@ -48,20 +53,29 @@ export class Registry implements Disposable {
     });
   }
 
-  /** Finds what a machine has. Reads only; needs no right, and shows less without. */
-  static open(files: KernelFiles): Registry {
+  /**
+   * Finds what a machine has. Reads only; needs no right, and shows less without.
+   *
+   * @param more Other providers, after those of the machine.
+   */
+  static open(files: KernelFiles, more: readonly Provider[] = []): Registry {
     const topology = readTopology(files);
-    return new Registry([
-      new MsrProvider(files, topology),
-      new MsrProvider(files, topology, "msr-safe"),
-      powercapProvider(files),
-      new PerfProvider(files, topology),
-      hsmpProvider(files, topology),
-      nvmlProvider(files),
-      hwmonProvider(files, topology),
-      thermalProvider(files),
-      cpufreqProvider(files),
-    ]);
+    return new Registry(
+      [
+        new MsrProvider(files, topology),
+        new MsrProvider(files, topology, "msr-safe"),
+        powercapProvider(files),
+        new PerfProvider(files, topology),
+        hsmpProvider(files, topology),
+        nvmlProvider(files),
+        hwmonProvider(files, topology),
+        thermalProvider(files),
+        cpufreqProvider(files),
+        ...more,
+      ],
+      monotonicNs,
+      topology,
+    );
   }
 
   /**

@@ -18,14 +18,15 @@ export const command: Command<Context> = buildCommand<RestoreFlags, [], Context>
   parameters: {
     flags: {
       dryRun: dryRunFlag,
-      force: { kind: "boolean", default: false, brief: "End programs that still run in containers" },
+      force: { kind: "boolean", default: false, brief: "End programs that still run in containers, and the one that sets power" },
       grace: graceFlag,
     },
     aliases: { n: "dryRun" },
   },
   docs: {
-    brief: "Put the node back as it was before nodeos: every container, every changed value",
+    brief: "Put the node back as it was before nodeos: every container, every changed value, every setting of power",
     fullDescription:
-      "Refuses while programs run in containers, unless --force. What a killed command left behind is put back first, always.",
+      "Refuses while programs run in containers or a program sets power, unless --force. What a killed command left behind is put " +
+      "back first, always.",
   },
 });

@@ -11,10 +11,21 @@ export interface Kernel {
   readonly modulePaths: readonly string[];
 }
 
-/** What a guest needs before it sees the file systems of the host. What is built into a kernel is no file, and left out. */
-const modules = ["virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay", "device_dax", "dax_hmem"];
+/** What a guest needs before it sees the file systems of the host, and devices. What is built into a kernel is no file, and left out. */
+const modules = ["virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay", "device_dax", "dax_hmem", "msr"];
 /** Where these and what they need lie in the packages. */
-const moduleTrees = ["drivers/virtio", "drivers/char", "drivers/dax", "net/9p", "fs/9p", "fs/netfs", "fs/fscache", "fs/overlayfs", "lib"];
+const moduleTrees = [
+  "drivers/virtio",
+  "drivers/char",
+  "drivers/dax",
+  "net/9p",
+  "fs/9p",
+  "fs/netfs",
+  "fs/fscache",
+  "fs/overlayfs",
+  "arch/x86/kernel",
+  "lib",
+];
 
 /** The kernel that was unpacked into a directory before, or `null`, also when it was unpacked without all of the modules. */
 export function cachedKernel(directory: string): Kernel | null {

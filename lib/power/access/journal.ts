@@ -4,9 +4,7 @@ import { type Drift, prepare, undo } from "../../plan/executor.ts";
 import { addHolding, type Holding, type Ledger, removeHolding, replaceHolding } from "../../plan/ledger.ts";
 import { type Change, isSame, type Step } from "../../plan/step.ts";
 import { isAlive, ownerSelf, Store } from "../../plan/store.ts";
-
-/** The only holding of a journal: there is one writer at a time. */
-const writer = "power";
+import { writerName } from "./writer.ts";
 
 /** What the writer before left that had died. */
 export interface Restored {
@@ -44,7 +42,7 @@ export class Journal {
     const restored = restore(kernel, store);
     if (restored.steps.length > 0) onRestored(restored);
     const ledger = store.read();
-    const other = ledger.holdings.find(({ name }) => name === writer);
+    const other = ledger.holdings.find(({ name }) => name === writerName);
     if (other?.owner && isAlive(kernel, other.owner)) {
       throw new RefusedError(`Cannot set power: process ${other.owner.pid} (${other.spec}) is doing so, and only one may`, {
         remedy: "Wait until it ends, or end it: its settings then go back",
@@ -57,7 +55,7 @@ export class Journal {
       });
     }
     // What is not there now, such as a CPU that is off, goes back with ours.
-    const holding: Holding = { name: writer, owner: ownerSelf(kernel), spec: who, createdAtMs: Date.now(), steps: other?.steps ?? [] };
+    const holding: Holding = { name: writerName, owner: ownerSelf(kernel), spec: who, createdAtMs: Date.now(), steps: other?.steps ?? [] };
     const next = addHolding(ledger, holding);
     store.write(next);
     return new Journal(kernel, store, next, holding);
@@ -95,10 +93,14 @@ export class Journal {
   }
 }
 
-/** Puts back what a writer of power left that died. Cheap when there is nothing. */
+/**
+ * Puts back what a writer of power left that died. Cheap when there is nothing.
+ *
+ * @param directory Where the journal lies, `/run/nodeos/power`.
+ */
 export async function restorePower(kernel: Kernel, directory: string): Promise<Restored> {
   const store = new Store(kernel, directory);
-  if (!store.read().holdings.some(({ name }) => name === writer)) return { steps: [], left: [] };
+  if (!store.read().holdings.some(({ name }) => name === writerName)) return { steps: [], left: [] };
   using _lock = await store.lock();
   return restore(kernel, store);
 }
@@ -106,7 +108,7 @@ export async function restorePower(kernel: Kernel, directory: string): Promise<R
 /** Under the lock. */
 function restore(kernel: Kernel, store: Store): Restored {
   const ledger = store.read();
-  const holding = ledger.holdings.find(({ name }) => name === writer);
+  const holding = ledger.holdings.find(({ name }) => name === writerName);
   if (holding === undefined || holding.owner !== null && isAlive(kernel, holding.owner)) return { steps: [], left: [] };
   const { left, rest } = putBack(kernel, store, ledger, holding);
   return { steps: holding.steps.filter((step) => !rest.includes(step)), left };
@@ -119,7 +121,7 @@ function restore(kernel: Kernel, store: Store): Restored {
 function putBack(kernel: Kernel, store: Store, ledger: Ledger, holding: Holding): { left: Drift[]; rest: Step[] } {
   const left = undo(kernel, holding.steps);
   const rest = holding.steps.filter((step) => isGone(kernel, step) || left.some((drift) => drift.step === step));
-  store.write(rest.length === 0 ? removeHolding(ledger, writer) : replaceHolding(ledger, { ...holding, owner: null, steps: rest }));
+  store.write(rest.length === 0 ? removeHolding(ledger, writerName) : replaceHolding(ledger, { ...holding, owner: null, steps: rest }));
   return { left, rest };
 }
 

@@ -48,6 +48,11 @@ export class Policy {
     return this.#grantsOf(person).some(({ read, set }) => [...read, ...set.keys()].some((pattern) => matches(pattern, name)));
   }
 
+  /** Whether somebody may set an actuator to anything at all. */
+  maySet(person: Person, { name }: Pick<Meter, "name">): boolean {
+    return this.#grantsOf(person).some(({ set }) => [...set.keys()].some((pattern) => matches(pattern, name)));
+  }
+
   /** Throws a `RefusedError` if somebody may not read a meter. */
   checkRead(person: Person, meter: Pick<Meter, "name">): void {
     if (this.mayRead(person, meter)) return;
@@ -72,8 +77,8 @@ export class Policy {
 
 const askRoot = "Ask root for a grant in the policy of power";
 
-/** Whether a pattern of a grant is about a meter. */
-function matches(pattern: string, name: string): boolean {
+/** Whether a pattern, as a {@link Grant} has it, is about the meter of a name. */
+export function matches(pattern: string, name: string): boolean {
   if (pattern === "*" || pattern === name) return true;
   if (!pattern.includes("*")) return false;
   const escaped = pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));

@@ -1,5 +1,5 @@
 import { SysError } from "../../../ffi/errors.ts";
-import { RefusedError } from "../../errors.ts";
+import { RefusedError, UsageError } from "../../errors.ts";
 import { drivers, type Kernel } from "../../plan/driver.ts";
 import type { Drift } from "../../plan/executor.ts";
 import { formatValue, type Meter } from "../meter.ts";
@@ -83,6 +83,7 @@ export class PowerSession implements AsyncDisposable {
   set(name: string, value: number): Setting {
     const { registry, policy, person, kernel } = this.#options;
     const meter = registry.find(name);
+    if (Number.isNaN(value)) throw new UsageError(`Cannot set ${name}: ${value} is not a number`);
     policy.checkSet(person, meter, value);
     const changes = registry.plan(name, value);
     if (this.#journal === null) throw new RefusedError(`Cannot set ${name}: this session only reads`, { remedy: "Open one that may set" });

@@ -1,6 +1,7 @@
 import { SysError } from "../../../ffi/errors.ts";
 import type { KernelFiles } from "../../../ffi/kernel_root.ts";
-import { type CardFact, type Cards, cards, type ManagementPort, managementPort } from "../../../ffi/power.ts";
+import { type CardFact, type Cards, cards } from "../../../ffi/cards.ts";
+import { type ManagementPort, managementPort } from "../../../ffi/management_port.ts";
 import type { Topology } from "../../kernel/topology.ts";
 import type { Change } from "../../plan/step.ts";
 import { type Domain, formatValue, type Lack, type Meter, type Provider, type Reading, reasonOf } from "../meter.ts";

@@ -1,5 +1,5 @@
 import { SysError } from "../../../ffi/errors.ts";
-import { MsrDevices, type MsrDriver, type MsrReader, type MsrRequest, msrWriteMask } from "../../../ffi/power.ts";
+import { MsrDevices, type MsrDriver, type MsrReader, type MsrRequest, msrWriteMask } from "../../../ffi/msr.ts";
 import type { KernelFiles } from "../../../ffi/kernel_root.ts";
 import type { Topology } from "../../kernel/topology.ts";
 import { formatMsr, formatRegister } from "../../plan/power.ts";

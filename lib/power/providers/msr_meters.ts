@@ -1,5 +1,5 @@
 import { SysError } from "../../../ffi/errors.ts";
-import type { MsrReader, MsrRequest } from "../../../ffi/power.ts";
+import type { MsrReader, MsrRequest } from "../../../ffi/msr.ts";
 import type { Topology } from "../../kernel/topology.ts";
 import { encodeLimit, encodeWindow, withLimit } from "../control/rapl.ts";
 import { type Domain, type Lack, type Meter, reasonOf } from "../meter.ts";

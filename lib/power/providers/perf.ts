@@ -1,6 +1,6 @@
 import { SysError } from "../../../ffi/errors.ts";
 import type { KernelFiles } from "../../../ffi/kernel_root.ts";
-import { type PerfEvent, PerfGroup } from "../../../ffi/power.ts";
+import { type PerfEvent, PerfGroup } from "../../../ffi/perf_group.ts";
 import { RefusedError } from "../../errors.ts";
 import type { Topology } from "../../kernel/topology.ts";
 import { readCpuList, readNumber, readText } from "../../kernel/value.ts";

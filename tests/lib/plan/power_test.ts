@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { errno, errnoText, SysError } from "../../../ffi/errors.ts";
-import { MsrDevices, msrWriteMask } from "../../../ffi/power.ts";
+import { MsrDevices, msrWriteMask } from "../../../ffi/msr.ts";
 import { apply, prepare, undo, verify } from "../../../lib/plan/executor.ts";
 import { formatMsr, formatRegister, msrDriver, powerDriver, splitMsr } from "../../../lib/plan/power.ts";
 import { intel, PowerMachine, typicalLimits } from "../power/machines.ts";

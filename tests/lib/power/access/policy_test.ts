@@ -42,6 +42,8 @@ Deno.test("a policy allows what a grant of the user or of a group says", async (
   assert(policy.mayRead(person("bob", "readers"), energy));
   assert(policy.mayRead(person("alice"), energy));
   assert(policy.mayRead({ uid: 1001, user: "carol", groups: [] }, { name: "core12/temperature" }));
+  assert(policy.maySet(person("alice"), limit));
+  assert(!policy.maySet(person("bob", "readers"), limit));
 });
 
 Deno.test("a policy denies what no grant says", async () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { errno, SysError } from "../../../../ffi/errors.ts";
-import type { CardFact, Cards, ManagementPort } from "../../../../ffi/power.ts";
+import type { CardFact, Cards } from "../../../../ffi/cards.ts";
+import type { ManagementPort } from "../../../../ffi/management_port.ts";
 import { NoSuchObjectError, UsageError } from "../../../../lib/errors.ts";
 import { readTopology } from "../../../../lib/kernel/topology.ts";
 import { decodePortTemperature, hsmpProvider, nvmlProvider } from "../../../../lib/power/providers/devices.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { errnoText } from "../../../../ffi/errors.ts";
-import { type MsrReader, msrWriteMask } from "../../../../ffi/power.ts";
+import { type MsrReader, msrWriteMask } from "../../../../ffi/msr.ts";
 import { RefusedError } from "../../../../lib/errors.ts";
 import { readTopology } from "../../../../lib/kernel/topology.ts";
 import { MsrProvider } from "../../../../lib/power/providers/msr.ts";
