@@ -1,9 +1,10 @@
 /**
  * Compiles `ffi/native` into `build/`: `libnodeos.so`, the program `nodeos-helper` that runs inside containers, and
  * `nodeos-forwarder` that executes system calls for them; and `ffi/runtime`: `libnodeos-rt.so` for programs that use a
- * container's memory, `libnodeos-preload.so` for those that know nothing of it; and `ffi/paging`: `libnodeos-paging.so` for programs
+ * container's memory, `libnodeos-preload.so` for those that know nothing of it, `libnodeos-cores.so` for programs of OpenMP whose cores
+ * change; and `ffi/paging`: `libnodeos-paging.so` for programs
  * that page from user space, `libnodeos-paging-preload.so` for those that know nothing of it. Deno reaches paging through
- * `libnodeos.so`.
+ * `libnodeos.so`; and `ffi/papi`: `libnodeos-papi.so`, which shows tools of PAPI what `nodeos power` measures.
  *
  * The result is cached by content: a stamp beside it holds the hash of sources, compiler and flags.
  * `--sanitize` builds a second copy with the address and undefined-behaviour sanitizers into `build/asan/`.
@@ -18,6 +19,7 @@ const root = new URL("..", import.meta.url).pathname;
 const sources = `${root}ffi/native`;
 const runtimeSources = `${root}ffi/runtime`;
 const pagingSources = `${root}ffi/paging`;
+const papiSources = `${root}ffi/papi`;
 /** What both libraries of `ffi/runtime` have; the rest of each begins with its own name. */
 const arena = ["arena.c", "arena_books.c", "arena_cache.c", "arena_fault.c", "arena_grow.c"];
 const flags = ["-std=c17", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-fPIC", "-pthread"];
@@ -34,11 +36,13 @@ export async function build({ sanitize = false }: { sanitize?: boolean } = {}): 
   const library = [...files(sources), ...runtime.filter(isShare)];
   const programs = ["helper", "forwarder"].map((name) => ({ name: `nodeos-${name}`, files: files(`${sources}/${name}`) }));
   const paging = files(pagingSources);
-  const runtimes = [...runtimesOf(runtime, sanitize), ...pagingsOf(paging)];
-  const all = [...library, ...programs.flatMap(({ files }) => files), ...runtime, ...paging];
+  const papi = files(papiSources);
+  const runtimes = [...runtimesOf(runtime, sanitize), ...pagingsOf(paging), { name: "libnodeos-papi.so", files: papi, options: [] }];
+  const all = [...library, ...programs.flatMap(({ files }) => files), ...runtime, ...paging, ...papi];
   const texts = (paths: readonly string[]) => paths.map((path) => `${path}\n${Deno.readTextFileSync(path)}`);
   const stamp = await digest([compilerName, ...flags, ...extra, ...texts(all)]);
-  if (isCurrent(out, stamp)) return `${out}/libnodeos.so`;
+  const names = ["libnodeos.so", ...[...programs, ...runtimes].map(({ name }) => name)];
+  if (isCurrent(out, names, stamp)) return `${out}/libnodeos.so`;
 
   const headers = await digest(texts(all.filter((path) => path.endsWith(".h"))));
   const compiler = new Compiler(compilerName, [...flags, ...extra], `${out}/objects`, headers);
@@ -56,7 +60,7 @@ export async function build({ sanitize = false }: { sanitize?: boolean } = {}): 
   ]);
   compiler.forget();
   // A running command keeps the file it mapped: the new one takes the name, not the place.
-  for (const name of ["libnodeos.so", ...[...programs, ...runtimes].map(({ name }) => name)]) {
+  for (const name of names) {
     if (exists(`${out}/${name}.new`)) Deno.renameSync(`${out}/${name}.new`, `${out}/${name}`);
   }
   Deno.writeTextFileSync(`${out}/stamp`, stamp);
@@ -67,7 +71,12 @@ export async function build({ sanitize = false }: { sanitize?: boolean } = {}): 
 function runtimesOf(runtime: readonly string[], sanitize: boolean) {
   const filesOf = (pattern: RegExp) => runtime.filter((path) => arena.some((name) => path.endsWith(`/${name}`)) || pattern.test(path));
   return [
-    { name: "libnodeos-rt.so", files: filesOf(/\/(arena_api|memory_\w+)\.c$/), options: sanitize ? ["-DNODEOS_DEBUG"] : [] },
+    {
+      name: "libnodeos-rt.so",
+      files: [...filesOf(/\/(arena_api|memory_\w+)\.c$/), ...runtime.filter(isCores)],
+      options: sanitize ? ["-DNODEOS_DEBUG"] : [],
+    },
+    { name: "libnodeos-cores.so", files: runtime.filter((path) => isCores(path) || path.endsWith("/cores_openmp.c")), options: [] },
     ...(sanitize
       ? []
       : [{ name: "libnodeos-preload.so", files: [...filesOf(/\/preload\w*\.c$/), ...runtime.filter(isShare)], options: [] }]),
@@ -85,15 +94,16 @@ function pagingsOf(paging: readonly string[]) {
 
 /** Whatever takes huge pages of a container keeps to its shares of NUMA nodes. */
 const isShare = (path: string) => /\/memory_share\w*\.c$/.test(path);
+/** How many cores to use: for programs that ask, and for those of OpenMP that do not. */
+const isCores = (path: string) => path.endsWith("/cores.c");
 const isPreload = (path: string) => /\/preload\w*\.c$/.test(path);
 
 function files(directory: string): string[] {
   return [...Deno.readDirSync(directory)].filter(({ name }) => /\.[ch]$/.test(name)).map(({ name }) => `${directory}/${name}`).sort();
 }
 
-function isCurrent(out: string, stamp: string): boolean {
-  return exists(`${out}/libnodeos.so`) && exists(`${out}/libnodeos-rt.so`) && exists(`${out}/stamp`) &&
-    Deno.readTextFileSync(`${out}/stamp`) === stamp;
+function isCurrent(out: string, names: readonly string[], stamp: string): boolean {
+  return [...names, "stamp"].every((name) => exists(`${out}/${name}`)) && Deno.readTextFileSync(`${out}/stamp`) === stamp;
 }
 
 /** Somebody built the library already, and says where. */

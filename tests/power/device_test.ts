@@ -6,75 +6,26 @@ import { machineDirectories, SimulatedMachine } from "../../lib/power/simulated/
 import { SimulatedPackage } from "../../lib/power/simulated/package.ts";
 import { registers } from "../../lib/power/simulated/registers.ts";
 import { checkout } from "../host.ts";
+import { exists, type Outcome, registerWords, runSimulated, simulatedTest } from "./simulation.ts";
 
-const lack = Deno.uid() !== 0 ? "needs root" : !exists("/dev/fuse") ? "needs /dev/fuse" : await namespaceLack();
 const tools = ["rdmsr", "wrmsr", "powercap-info", "powercap-set"];
 const missing = tools.filter((tool) => !(Deno.env.get("PATH") ?? "").split(":").some((directory) => exists(`${directory}/${tool}`)));
 
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function namespaceLack(): Promise<string | null> {
-  const { success } = await new Deno.Command("unshare", { args: ["-m", "true"], stdout: "null", stderr: "null" }).output();
-  return success ? null : "needs namespaces of mounts";
-}
-
-function test(name: string, fn: () => Promise<void>, otherLack: string | null = null): void {
-  const why = lack ?? otherLack;
-  Deno.test({ name: why === null ? name : `${name} [${why}]`, ignore: why !== null, fn });
-}
-
-interface Outcome {
-  readonly code: number;
-  readonly out: string[];
-  readonly err: string;
-}
-
-/** Words that a shell understands: reads and writes 8 bytes of a register of a CPU by plain system calls. */
-const functions = `
-read_register() { dd if=/dev/cpu/$1/msr iflag=skip_bytes skip=$(($2)) bs=\${3:-8} count=1 status=none | od -An -tx8 | tr -d ' '; }
-write_register() {
-  text=$(printf '%016x' $(($3)))
-  for at in 14 12 10 8 6 4 2 0; do printf "\\\\x\${text:$at:2}"; done |
-    dd of=/dev/cpu/$1/msr oflag=seek_bytes seek=$(($2)) bs=8 count=1 iflag=fullblock conv=notrunc status=none
-}
-cd /sys/class/powercap/intel-rapl:0
-`;
-
 async function shell(script: string, packages = [new SimulatedPackage()], timeScale = 1): Promise<Outcome> {
-  return await outcome(packages, ["bash", "-c", functions + script], timeScale);
-}
-
-async function outcome(packages: readonly SimulatedPackage[], command: readonly string[], timeScale = 1): Promise<Outcome> {
-  await using device = new SimulatedDevice(packages, command, {
-    timeScale,
-    process: { stdin: "null", stdout: "piped", stderr: "piped", env: { LC_ALL: "C" } },
-  });
-  const [out, err, code] = await Promise.all([
-    new Response(device.child.stdout).text(),
-    new Response(device.child.stderr).text(),
-    device.ended(),
-  ]);
-  return { code, out: out.trim().split("\n"), err };
+  return await runSimulated(packages, ["bash", "-c", registerWords + script], { timeScale });
 }
 
 const limitOf = (package_: SimulatedPackage) => package_.read(0, registers.PKG_POWER_LIMIT)!;
 const hex = (value: bigint) => value.toString(16).padStart(16, "0");
 
-test("registers of a simulated package are read at the offset of their number", async () => {
+simulatedTest("registers of a simulated package are read at the offset of their number", async () => {
   const package_ = new SimulatedPackage();
   const { code, out, err } = await shell("read_register 0 0x606; read_register 15 0x610; read_register 3 0x1a2", [package_]);
   assert.deepEqual([code, err], [0, ""]);
   assert.deepEqual(out, ["00000000000a0e03", hex(limitOf(package_)), "0000000000600000"]);
 });
 
-test("an unknown register and an unknown CPU are refused, as is another length", async () => {
+simulatedTest("an unknown register and an unknown CPU are refused, as is another length", async () => {
   const { out, err } = await shell(
     "read_register 0 0x999; read_register 0 0x610 4; read_register 0 0x610 16; read_register 16 0x610; echo end",
   );
@@ -84,7 +35,7 @@ test("an unknown register and an unknown CPU are refused, as is another length",
   assert.equal(err.match(/No such file/g)?.length, 1, err);
 });
 
-test("a power limit counts for the next read of every CPU of its package, and the simulation gets it", async () => {
+simulatedTest("a power limit counts for the next read of every CPU of its package, and the simulation gets it", async () => {
   const packages = [new SimulatedPackage(), new SimulatedPackage(undefined, { seed: 2 })];
   const before = limitOf(packages[1]);
   const { out, err } = await shell("write_register 0 0x610 0x005c83c0; read_register 7 0x610; read_register 16 0x610; sleep 0.3", packages);
@@ -94,7 +45,7 @@ test("a power limit counts for the next read of every CPU of its package, and th
   assert.equal(limitOf(packages[1]), before);
 });
 
-test("bits that are reserved stay as they are, or are refused; a read-only register refuses all", async () => {
+simulatedTest("bits that are reserved stay as they are, or are refused; a read-only register refuses all", async () => {
   const package_ = new SimulatedPackage();
   const { out, err } = await shell(
     "write_register 0 0x610 0x7fffffffffffffff; read_register 0 0x610; write_register 0 0x19a 0x20; write_register 0 0x606 0; read_register 0 0x19a",
@@ -105,7 +56,7 @@ test("bits that are reserved stay as they are, or are refused; a read-only regis
   assert.equal(package_.read(0, registers.RAPL_POWER_UNIT), 0xa0e03n);
 });
 
-test("a limit that is locked is refused, as a register and as a power zone", async () => {
+simulatedTest("a limit that is locked is refused, as a register and as a power zone", async () => {
   const package_ = new SimulatedPackage();
   const { out, err } = await shell(
     `write_register 0 0x610 0x8000000000dd8320
@@ -122,7 +73,7 @@ test("a limit that is locked is refused, as a register and as a power zone", asy
   assert.equal(limitOf(package_), 0x8000000000dd8320n);
 });
 
-test("the energy counter wraps", async () => {
+simulatedTest("the energy counter wraps", async () => {
   const package_ = new SimulatedPackage(undefined, { energyCount: 2 ** 32 - 1000, priorWatts: 150 });
   const script = `read_register 0 0x611; write_register 0 0x774 0x1234
     until text=$(read_register 0 0x611); [ $text != 00000000fffffc18 ]; do sleep 0.01; done; echo $text`;
@@ -138,12 +89,12 @@ test("the energy counter wraps", async () => {
   assert.ok(Math.abs(joules - package_.truth().energyJoules) < 2, `${joules} ${package_.truth().energyJoules}`);
 });
 
-test("a simulation at time scale 0 stands still", async () => {
+simulatedTest("a simulation at time scale 0 stands still", async () => {
   const { out } = await shell("read_register 0 0x611; sleep 0.1; read_register 0 0x611", [new SimulatedPackage()], 0);
   assert.equal(out[0], out[1]);
 });
 
-test("a power zone shows and sets the register in microwatts", async () => {
+simulatedTest("a power zone shows and sets the register in microwatts", async () => {
   const package_ = new SimulatedPackage();
   const { out, err } = await shell(
     `cat name constraint_0_power_limit_uw
@@ -159,7 +110,7 @@ test("a power zone shows and sets the register in microwatts", async () => {
   assert.equal(limitOf(package_) & 0xffffffn, 0x4783c0n);
 });
 
-test("what a file of the tree is not made for is refused", async () => {
+simulatedTest("what a file of the tree is not made for is refused", async () => {
   const package_ = new SimulatedPackage();
   const before = limitOf(package_);
   const wrong = ["-1", "4096000000000", "x", "1e9", "", "0x10", "99999999999999999999", "12 13"];
@@ -175,7 +126,7 @@ test("what a file of the tree is not made for is refused", async () => {
   assert.equal(limitOf(package_), before);
 });
 
-test("sensors and frequencies are live", async () => {
+simulatedTest("sensors and frequencies are live", async () => {
   const package_ = new SimulatedPackage(undefined, { priorWatts: 150 });
   const { out, err } = await shell(
     `sleep 0.2; cd /sys/class; cat hwmon/hwmon0/name hwmon/hwmon0/temp1_input hwmon/hwmon1/power1_average thermal/thermal_zone0/temp
@@ -191,7 +142,7 @@ test("sensors and frequencies are live", async () => {
   assert.equal(after, "1500000");
 });
 
-test("the rest of the machine stays to be seen, and nothing of the simulation outside", async () => {
+simulatedTest("the rest of the machine stays to be seen, and nothing of the simulation outside", async () => {
   const real = Deno.readTextFileSync("/sys/devices/system/cpu/online").trim();
   const { out, err } = await shell(
     "cat /sys/devices/system/cpu/online; ls /sys/class/net/lo/; echo x > /dev/null; grep -c simulated /proc/mounts",
@@ -203,20 +154,20 @@ test("the rest of the machine stays to be seen, and nothing of the simulation ou
   assert.doesNotMatch(Deno.readTextFileSync("/proc/mounts"), /simulated/);
 });
 
-test("two simulations beside each other do not see each other", async () => {
+simulatedTest("two simulations beside each other do not see each other", async () => {
   const script = (watts: number) => `echo ${watts}000000 > constraint_0_power_limit_uw; sleep 0.3; cat constraint_0_power_limit_uw`;
   const outcomes = await Promise.all([shell(script(90)), shell(script(130))]);
   assert.deepEqual(outcomes.map(({ out }) => out), [["90000000"], ["130000000"]]);
 });
 
-test("the exit status is that of the program, and all that it started ends with it", async () => {
+simulatedTest("the exit status is that of the program, and all that it started ends with it", async () => {
   const { code, out } = await shell("setsid sleep 300 >&- 2>&- & echo $!; (sleep 301 >&- 2>&- & echo $!); exit 7");
   assert.equal(code, 7);
   assert.equal(out.length, 2);
   for (const pid of out) assert.ok(!exists(`/proc/${pid}`), pid);
 });
 
-test("disposing ends a program that ignores signals", async () => {
+simulatedTest("disposing ends a program that ignores signals", async () => {
   let pid = "";
   {
     await using device = new SimulatedDevice([new SimulatedPackage()], [
@@ -234,19 +185,23 @@ test("disposing ends a program that ignores signals", async () => {
   assert.ok(!exists(`/proc/${pid}`));
 });
 
-test("a simulation that is killed leaves no process, no mount and no file", async () => {
+simulatedTest("a simulation that is killed leaves no process, no mount and no file", async () => {
+  const state = Deno.makeTempDirSync({ prefix: "nodeos-test-" });
   await using simulation = new Deno.Command(Deno.execPath(), {
     args: [
       "run",
       "-q",
       "-A",
       "--no-check",
-      `${checkout}scripts/power/simulate.ts`,
+      `${checkout}scripts/nodeos.ts`,
+      "power",
+      "simulate",
       "--",
       "bash",
       "-c",
       "echo $PPID $$ $NODEOS_SIMULATED; sleep 300 & wait",
     ],
+    env: { NODEOS_STATE: state },
     stdin: "null",
     stdout: "piped",
     stderr: "null",
@@ -261,9 +216,11 @@ test("a simulation that is killed leaves no process, no mount and no file", asyn
   }
   for (const path of [`/proc/${helper}`, `/proc/${program}`, at, at.replace(/\/[^/]*$/, "")]) assert.ok(!exists(path), path);
   assert.doesNotMatch(Deno.readTextFileSync("/proc/mounts"), /simulated/);
+  assert.deepEqual([...Deno.readDirSync(state)], []);
+  Deno.removeSync(state);
 });
 
-test("a program whose files are served no more is killed", async () => {
+simulatedTest("a program whose files are served no more is killed", async () => {
   await using device = new SimulatedDevice([new SimulatedPackage()], ["bash", "-c", "echo $$; exec sleep 300"], {
     process: { stdin: "null", stdout: "piped" },
   });
@@ -276,15 +233,15 @@ test("a program whose files are served no more is killed", async () => {
   assert.equal(await device.ended(), 137);
 });
 
-test("a program that is not there, and one that may not be executed, end with the status of a shell", async () => {
+simulatedTest("a program that is not there, and one that may not be executed, end with the status of a shell", async () => {
   const package_ = new SimulatedPackage();
-  const absent = await outcome([package_], ["/nonexistent/program"]);
+  const absent = await runSimulated([package_], ["/nonexistent/program"]);
   assert.equal(absent.code, 127);
   assert.match(absent.err, /Cannot run \/nonexistent\/program: No such file/);
-  assert.equal((await outcome([package_], [`${checkout}deno.json`])).code, 126);
+  assert.equal((await runSimulated([package_], [`${checkout}deno.json`])).code, 126);
 });
 
-test("who is not root is told that it takes root", async () => {
+simulatedTest("who is not root is told that it takes root", async () => {
   const directory = Deno.makeTempDirSync();
   try {
     const machine = new SimulatedMachine([new SimulatedPackage()]);
@@ -299,7 +256,7 @@ test("who is not root is told that it takes root", async () => {
   }
 });
 
-test("our own registry finds and reads a simulated package", async () => {
+simulatedTest("our own registry finds and reads a simulated package", async () => {
   const script = `
     import { Registry } from "${checkout}lib/power/registry.ts";
     import { KernelRoot } from "${checkout}ffi/kernel_root.ts";
@@ -322,7 +279,7 @@ test("our own registry finds and reads a simulated package", async () => {
 
 const toolLack = missing.length > 0 ? `needs ${missing.join(", ")} (Debian: msr-tools, powercap-utils)` : null;
 
-test("rdmsr and wrmsr of Debian run as on a machine", async () => {
+simulatedTest("rdmsr and wrmsr of Debian run as on a machine", async () => {
   const { out, err } = await shell(
     "rdmsr -p 0 0x606; rdmsr -f 14:0 -u 0x610; wrmsr -p 3 0x610 0x5c83c0; rdmsr -p 9 0x610; rdmsr -a 0x1a2 | sort -u; rdmsr 0x999",
     undefined,
@@ -332,7 +289,7 @@ test("rdmsr and wrmsr of Debian run as on a machine", async () => {
   assert.match(err, /CPU 0 cannot read MSR 0x00000999/);
 }, toolLack);
 
-test("powercap-info and powercap-set of Debian run as on a machine", async () => {
+simulatedTest("powercap-info and powercap-set of Debian run as on a machine", async () => {
   const package_ = new SimulatedPackage();
   const { out, err } = await shell(
     "powercap-set intel-rapl -z 0 -c 0 -l 150000000; sleep 0.2; powercap-info -p intel-rapl -z 0",
@@ -367,8 +324,8 @@ async function unattended(change: (bytes: Uint8Array<ArrayBuffer>) => void, comm
   }
 }
 
-test("while the simulation stands still, what was written last is read, until there is no more room", async () => {
-  const script = `${functions}
+simulatedTest("while the simulation stands still, what was written last is read, until there is no more room", async () => {
+  const script = `${registerWords}
     for i in {1..257}; do echo $((i * 1000000)) > constraint_0_power_limit_uw; done; cat constraint_0_power_limit_uw`;
   const { out, err, writes } = await unattended(() => {}, ["bash", "-c", script]);
   assert.equal(out.trim(), "256000000");
@@ -376,9 +333,9 @@ test("while the simulation stands still, what was written last is read, until th
   assert.deepEqual([writes.length, writes[255].bits], [256, 256000000n]);
 });
 
-test("an image with a wrong bit is refused or served, and crashes nothing", async () => {
+simulatedTest("an image with a wrong bit is refused or served, and crashes nothing", async () => {
   const script =
-    `find . /dev/cpu > /dev/null 2>&1; cat name energy_uj > /dev/null 2>&1; ${functions} read_register 0 0x610 > /dev/null 2>&1; true`;
+    `find . /dev/cpu > /dev/null 2>&1; cat name energy_uj > /dev/null 2>&1; ${registerWords} read_register 0 0x610 > /dev/null 2>&1; true`;
   let refused = 0;
   for (let round = 0; round < 24; round++) {
     const { code, signal } = await unattended((bytes) => {

@@ -1,12 +1,13 @@
-import { answerExpand, startExpand, stepExpand } from "../../lib/power/control/expand.ts";
+import type { ExpandLimits } from "../../lib/power/control/expand.ts";
 import { buildLadders, foot, type Ladders, type Rung, rungBelow } from "../../lib/power/control/ladder.ts";
-import { applyMove, coolestMove } from "../../lib/power/control/placement.ts";
 import { withLimit } from "../../lib/power/control/rapl.ts";
 import { decodePackageLimits, decodePowerInfo, decodeUnits, type PowerInfo, type RaplUnits } from "../../lib/power/registers.ts";
-import { type PackageState, steering } from "../../lib/power/control/steer.ts";
+import { Governor } from "../../lib/power/governor/governor.ts";
+import type { CoreRequest, RuntimeNews, RuntimePort, RuntimeThreads, ThreadPlaces } from "../../lib/power/governor/runtime.ts";
 import type { SimulatedPackage } from "../../lib/power/simulated/package.ts";
 import { serverPackage } from "../../lib/power/simulated/parameters.ts";
 import { registers } from "../../lib/power/simulated/registers.ts";
+import { InProcessMachine } from "./in_process.ts";
 import type { Scenario } from "./scenario.ts";
 
 /** Who is compared. */
@@ -117,88 +118,60 @@ function setRung(device: SimulatedPackage, { frequencyHz, dutySixteenths }: Rung
   }
 }
 
-function ours(machine: Machine, { limitCelsius, workload: { threads }, answerSeconds }: Scenario): Policy {
-  const { device, info } = machine;
-  const { dieKelvinPerWatt, dieJoulesPerKelvin, sinkKelvinPerWatt, sinkJoulesPerKelvin } = serverPackage;
-  const thermal = limitCelsius === null ? null : { dieKelvinPerWatt, dieJoulesPerKelvin, sinkKelvinPerWatt, sinkJoulesPerKelvin };
-  const controller = steering({ ladders: typicalLadders(machine, threads.length), info, thermal });
-  const runtime = new Runtime(threads.length, answerSeconds);
-  let state: PackageState = controller.start();
-  let cores: readonly number[] = device.placement;
-  let limitedCount = 0n;
-  let sinceMoveSeconds = 0;
+/** The governor, with everything between it and the registers that it has on a machine. */
+function ours({ device, units }: Machine, { limitCelsius, workload: { threads }, answerSeconds, windowSeconds }: Scenario): Policy {
+  const machine = new InProcessMachine(device);
+  const runtime = new FollowingRuntime(device, threads, answerSeconds, () => machine.nowNs);
+  const governor = Governor.open({ registry: machine.registry, session: machine, runtime, windowSeconds, limitCelsius });
+  let counts = Number(device.read(0, registers.PKG_ENERGY_STATUS)!);
   return {
     step({ powerWatts, dtSeconds }, setpoint) {
-      const count = device.read(0, registers.PKG_PERF_STATUS)!;
-      const measurement = {
-        powerWatts,
-        hottestCelsius: celsiusOf(machine, 0, registers.PACKAGE_THERM_STATUS),
-        canLimit: !decodePackageLimits(device.read(0, registers.PKG_POWER_LIMIT)!, machine.units).isLocked,
-        activeCores: runtime.activeCores,
-        isLimiting: Number((count - limitedCount) & 0xffffffffn) * machine.units.secondsPerCount > dtSeconds / 2,
-      };
-      limitedCount = count;
-      const answer = controller.step(state, measurement, setpoint, dtSeconds);
-      state = answer.state;
-      const { limit, rung, thermal, wantedCores } = answer.setting;
-      if (limit !== null) setLimit(machine, limit.limitWatts, limit.windowSeconds);
-      sinceMoveSeconds += dtSeconds;
-      if (
-        thermal !== null && setpoint.limitCelsius !== null && thermal.predictedCelsius > setpoint.limitCelsius - 8 && sinceMoveSeconds > 0.3
-      ) {
-        cores = moved(machine, cores, threads, powerWatts);
-        sinceMoveSeconds = 0;
-      }
-      runtime.step(wantedCores, dtSeconds);
-      device.place(cores.slice(0, runtime.activeCores));
-      setRung(device, rung, cores);
+      // The scenario's meter errs; the counter that it would have shown does so as well, and wraps.
+      counts = (counts + powerWatts * dtSeconds / units.joulesPerCount) % 2 ** 32;
+      machine.energyCount = BigInt(Math.floor(counts));
+      governor.windowSeconds = setpoint.windowSeconds;
+      const [{ activeCores }] = governor.step(setpoint.capWatts, machine.nowNs);
+      device.place(runtime.threads.cores.slice(0, activeCores));
     },
   };
 }
 
-/** A runtime that follows requests after some time, or never; who is silent for too long is held to its floor. */
-class Runtime {
-  activeCores: number;
+/** A runtime that follows requests after some time, or never, and whose threads can be moved. */
+class FollowingRuntime implements RuntimePort {
+  readonly limits: ExpandLimits;
+  readonly threads: Threads;
   readonly #answerSeconds: number | null;
-  readonly #limits;
-  #state;
-  #asked: { readonly request: number; readonly wantedCores: number } | null = null;
-  #sinceSeconds = 0;
+  readonly #nowNs: () => bigint;
+  #asked: (CoreRequest & { readonly atNs: bigint }) | null = null;
 
-  constructor(coreCount: number, answerSeconds: number | null) {
-    this.activeCores = coreCount;
+  constructor(device: SimulatedPackage, activity: readonly number[], answerSeconds: number | null, nowNs: () => bigint) {
+    this.limits = { coresMin: coresMin(activity.length), coresMax: activity.length, answerSeconds: 0.1 };
+    this.threads = new Threads(device.placement, activity);
     this.#answerSeconds = answerSeconds;
-    this.#limits = { coresMin: coresMin(coreCount), coresMax: coreCount, answerSeconds: 0.1 };
-    this.#state = startExpand(this.#limits);
+    this.#nowNs = nowNs;
   }
 
-  step(wantedCores: number, dtSeconds: number): void {
-    const { state, setting } = stepExpand(this.#state, wantedCores, this.#limits, dtSeconds);
-    this.#state = state;
-    this.#sinceSeconds += dtSeconds;
-    if (setting.send !== null) [this.#asked, this.#sinceSeconds] = [setting.send, 0];
-    if (this.#asked !== null && this.#answerSeconds !== null && this.#sinceSeconds >= this.#answerSeconds) {
-      const answer = { request: this.#asked.request, activeCores: this.#asked.wantedCores };
-      this.#state = answerExpand(this.#state, answer, this.#limits).state;
-      this.#asked = null;
-    }
-    this.activeCores = setting.enforcedCores ?? this.#state.activeCores;
+  ask(request: CoreRequest): void {
+    this.#asked = { ...request, atNs: this.#nowNs() };
   }
+
+  poll(): RuntimeNews {
+    const asked = this.#asked;
+    const isDue = asked !== null && this.#answerSeconds !== null && Number(this.#nowNs() - asked.atNs) / 1e9 >= this.#answerSeconds - 1e-6;
+    if (isDue) this.#asked = null;
+    return { answer: isDue ? { request: asked.request, activeCores: asked.wantedCores } : null, heartbeatSeconds: [] };
+  }
+
+  enforce(): void {}
 }
 
-function moved(machine: Machine, cores: readonly number[], threads: readonly number[], powerWatts: number): readonly number[] {
-  const { coreCount, uncoreWatts, coreKelvinPerWatt } = serverPackage;
-  const activity = threads.reduce((sum, one) => sum + one, 0);
-  const move = coolestMove({
-    cores,
-    threadWatts: threads.map((one) => (powerWatts - uncoreWatts) * one / activity),
-    coreCelsius: Array.from({ length: coreCount }, (_, core) => celsiusOf(machine, core, registers.THERM_STATUS)),
-    kelvinPerWatt: coreKelvinPerWatt * 0.5,
-  });
-  return move === null ? cores : applyMove(cores, move);
-}
+class Threads implements RuntimeThreads {
+  constructor(public cores: readonly number[], readonly activity: readonly number[]) {}
 
-function celsiusOf({ device }: Machine, core: number, register: number): number {
-  const target = Number(device.read(core, registers.TEMPERATURE_TARGET)! >> 16n & 0xffn);
-  return target - Number(device.read(core, register)! >> 16n & 0x7fn);
+  look(): ThreadPlaces {
+    return { cores: this.cores, activity: this.activity };
+  }
+  place(cores: readonly number[]): void {
+    this.cores = cores;
+  }
 }

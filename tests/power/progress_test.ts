@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { expectedHz, progressControl, progressHz, type ProgressModel } from "../../lib/power/control/progress.ts";
+import { Governor } from "../../lib/power/governor/governor.ts";
+import type { RuntimePort } from "../../lib/power/governor/runtime.ts";
 import { withLimit } from "../../lib/power/control/rapl.ts";
 import { decodePowerInfo, decodeUnits } from "../../lib/power/registers.ts";
 import { SimulatedPackage } from "../../lib/power/simulated/package.ts";
 import { serverPackage } from "../../lib/power/simulated/parameters.ts";
 import { registers } from "../../lib/power/simulated/registers.ts";
 import { steadyWorkload } from "../../lib/power/simulated/workload.ts";
+import { InProcessMachine } from "./in_process.ts";
 
 const seconds = 1;
 const [phase] = steadyWorkload.phases;
@@ -64,4 +67,39 @@ Deno.test("progress-aware capping: 85 % of the fastest progress, by heartbeats, 
   for (const hertz of progress.slice(10)) assert.ok(Math.abs(hertz / wantedHz - 1) < 0.06, `${hertz} Hz of ${wantedHz} Hz`);
   const watts = (joules[59] - joules[19]) / 40;
   assert.ok(watts < 0.75 * 200, `${watts} W`);
+});
+
+Deno.test("a governor that is told what progress is enough finds the same cap, by the heartbeats of its runtime", () => {
+  const model = identify();
+  const wantedHz = 0.85 * expectedHz(model, 205);
+  const device = new SimulatedPackage(serverPackage, { workload, priorWatts: 190 });
+  using machine = new InProcessMachine(device);
+  const runtime: RuntimePort = {
+    limits: { coresMin: 16, coresMax: 16, answerSeconds: 1 },
+    ask: () => {},
+    poll: () => ({ answer: null, heartbeatSeconds: device.takeHeartbeats() }),
+    enforce: () => {},
+  };
+  const governor = Governor.open({
+    registry: machine.registry,
+    session: machine,
+    runtime,
+    windowSeconds: 0.1,
+    limitCelsius: null,
+    progress: { model, wantedHz, capMinWatts: 70, capMaxWatts: 205 },
+  });
+  let [joules, work, capWatts] = [0, 0, 0];
+  for (let step = 0; step < 60 * 50; step++) {
+    if (step === 20 * 50) [joules, work] = [device.truth().energyJoules, device.truth().work];
+    device.advance(0.02);
+    [{ capWatts }] = governor.step(205, machine.nowNs);
+  }
+  const watts = (device.truth().energyJoules - joules) / 40;
+  assert.ok(watts < 0.75 * 200 && capWatts < 160, `${watts} W, a cap of ${capWatts} W`);
+  const full = new SimulatedPackage(serverPackage, { workload, priorWatts: 190 });
+  full.advance(20);
+  const before = full.truth().work;
+  full.advance(40);
+  const share = (device.truth().work - work) / (full.truth().work - before);
+  assert.ok(share > 0.8 && share < 0.92, `${share} of the fastest progress`);
 });

@@ -50,9 +50,9 @@ export function climbOver(state: CappingState, ladder: Ladder): { state: Capping
 }
 
 /** How far, in rungs, the position may leave the two rungs before they are changed. */
-const hysteresis = 0.25;
+const hysteresis = 0.35;
 /** For how many steps it has to be outside: the meter's errors, which are made good in the next step, do not count. */
-const patience = 4;
+const patience = 3;
 /** How far outside it does not wait. */
 const farRungs = 2.5;
 /** With an actuator twice as strong as nominal, a larger share would make the loop swing. */

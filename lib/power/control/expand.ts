@@ -43,7 +43,7 @@ export function startExpand({ coresMax }: ExpandLimits): ExpandState {
 /**
  * Goes on by `dtSeconds`: asks when the wish has changed, and after too long without an answer leaves the runtime the floor.
  *
- * A silent runtime gets no more requests until it answers; what is enforced stays.
+ * A silent runtime gets no more requests until it answers. What is enforced stays, except while all cores are wished.
  *
  * @throws {UsageError} If the wish is not a number.
  */
@@ -61,7 +61,10 @@ export function stepExpand(
   const wanted = Math.min(limits.coresMax, Math.max(limits.coresMin, Math.floor(wantedCores)));
   const waitingSeconds = state.waitingSeconds === null ? null : state.waitingSeconds + dtSeconds;
   const isSilent = state.isSilent || waitingSeconds !== null && waitingSeconds > limits.answerSeconds;
-  if (isSilent) return { state: { ...state, waitingSeconds, isSilent }, setting: { send: null, enforcedCores: limits.coresMin } };
+  if (isSilent) {
+    const enforcedCores = wanted === limits.coresMax ? null : limits.coresMin;
+    return { state: { ...state, waitingSeconds, isSilent }, setting: { send: null, enforcedCores } };
+  }
   if (wanted === state.wantedCores) return { state: { ...state, waitingSeconds }, setting: { send: null, enforcedCores: null } };
   const request = state.request + 1;
   // A request that replaces an unanswered one does not give the runtime more time.

@@ -71,6 +71,8 @@ export interface PackagePlatform {
 
 /** A limit that hardware cannot hold with all cores at their lowest frequency is left to software. */
 const floorShare = 1.06;
+/** Over a shorter window the hardware has no time to alternate between frequencies, and stays further below its limit by itself. */
+const shortSeconds = 0.05;
 /** The hardware averages over a part of a long window, so that the trim has time within the window; short ones are its own. */
 const hardwareWindow = (windowSeconds: number) => Math.max(windowSeconds / 4, Math.min(windowSeconds, 0.02));
 
@@ -115,7 +117,7 @@ export function steering(
       const { state: capped, setting } = byHardware
         ? limitHardware(known, measurement, capWatts, setpoint, dtSeconds)
         : capBySoftware(known, measurement, capWatts, setpoint, dtSeconds);
-      const shrink = stepShrink(state.shrink, ladders, capped.capping?.positionWatts ?? Infinity, dtSeconds);
+      const shrink = stepShrink(state.shrink, ladders, placeOf(capped), dtSeconds);
       return {
         state: { ...capped, shrink },
         setting: { ...setting, wantedCores: shrink.wantedCores, thermal: warmth?.setting ?? null },
@@ -131,7 +133,8 @@ export function steering(
     dtSeconds: number,
   ): Answer<PackageState, Capped> {
     const { windowSeconds } = setpoint;
-    const target = { targetWatts: capWatts * (1 - guardShare), windowSeconds: Math.max(windowSeconds, 5 * dtSeconds) };
+    const guard = windowSeconds < shortSeconds ? guardShare / 2 : guardShare;
+    const target = { targetWatts: capWatts * (1 - guard), windowSeconds: Math.max(windowSeconds, 5 * dtSeconds) };
     // While the temperature decides, its own feedback does, too; the trim would take a throttled package for a weak limit.
     const isTrimmed = capWatts === setpoint.capWatts;
     const trim = trimming.step(state.trim, { ...measurement, powerWatts: isTrimmed ? measurement.powerWatts : null }, target, dtSeconds);
@@ -156,6 +159,15 @@ export function steering(
       state: { ...state, trim: trimming.start(), capping: next, ladderCores: cores },
       setting: { by: "software", limit, rung },
     };
+  }
+
+  /** Where software capping would stand, were its ladder longer: at either end, what is drawn too much or too little counts. */
+  function placeOf({ capping, ladderCores }: PackageState): number {
+    if (capping === null) return Infinity;
+    const ladder = ladders.get(ladderCores)!;
+    const below = capping.positionWatts <= ladder[0].nominalWatts ? Math.min(0, capping.errorWatts) : 0;
+    const above = capping.positionWatts >= ladder.at(-1)!.nominalWatts ? Math.max(0, capping.errorWatts) : 0;
+    return capping.positionWatts + below + above;
   }
 
   function nearest(cores: number): number {

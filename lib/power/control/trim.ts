@@ -22,7 +22,7 @@ export interface TrimState {
   readonly targetWatts: number | null;
   /** Limit to be set for each watt to be drawn. */
   readonly ratio: number;
-  /** How long to wait until the hardware has answered the last target. */
+  /** How long to wait until the hardware has answered the last target, or the last correction. */
   readonly waitSeconds: number;
   /** Energy above the target, since the last correction. */
   readonly excessJoules: number;
@@ -32,13 +32,15 @@ export interface TrimState {
   readonly corrections: number;
 }
 
+/** Shares of the window: how long the hardware has to answer a correction, and for how long is measured after that. */
+const [answerShare, measureShare] = [0.15, 0.3];
 /** Hardware that is further off than this is not trimmed but broken. */
 const [ratioMin, ratioMax] = [0.75, 1.3];
 /** A counter is refreshed each millisecond, more or less: over less than this, that is more than a percent of the power. */
 const shortestSeconds = 0.08;
-/** A counter that was refreshed late errs by less than this. What may be its error is corrected bit by bit, the rest at once. */
+/** A counter that was refreshed late errs by less than this. What may be its error is corrected bit by bit, what is beyond it at once. */
 const lateSeconds = 0.0011;
-const [largeGain, smallGain] = [1.1, 0.15];
+const [largeGain, doubtfulGain, smallGain] = [1.1, 0.25, 0.15];
 /** Later errors are not the hardware's, whose answer to a limit does not change; nor are those of windows too short to be measured. */
 const fastCorrections = 3;
 
@@ -61,11 +63,21 @@ export const trimming: Controller<TrimState, TrimMeasurement, TrimSetpoint, numb
     const excessJoules = state.excessJoules + (powerWatts - targetWatts) * dtSeconds;
     const sinceSeconds = state.sinceSeconds + dtSeconds;
     const next = { ...state, targetWatts, waitSeconds, excessJoules, sinceSeconds };
-    if (sinceSeconds < Math.max(shortestSeconds, 0.4 * windowSeconds)) return answer(next);
+    if (sinceSeconds < Math.max(shortestSeconds, measureShare * windowSeconds)) return answer(next);
     const excessShare = excessJoules / sinceSeconds / targetWatts;
-    const isLarge = windowSeconds >= shortestSeconds && corrections < fastCorrections && Math.abs(excessShare) > lateSeconds / sinceSeconds;
-    const ratio = clamp(state.ratio - (isLarge ? largeGain : smallGain) * excessShare, ratioMin, ratioMax);
-    return answer({ ...next, ratio, excessJoules: 0, sinceSeconds: 0, corrections: corrections + 1 });
+    const isFast = windowSeconds >= shortestSeconds && corrections < fastCorrections;
+    const lateShare = isFast ? lateSeconds / sinceSeconds : Infinity;
+    const doubtful = clamp(excessShare, -lateShare, lateShare);
+    const correction = largeGain * (excessShare - doubtful) + (isFast ? doubtfulGain : smallGain) * doubtful;
+    const ratio = clamp(state.ratio - correction, ratioMin, ratioMax);
+    return answer({
+      ...next,
+      ratio,
+      waitSeconds: answerShare * windowSeconds,
+      excessJoules: 0,
+      sinceSeconds: 0,
+      corrections: corrections + 1,
+    });
   },
 };
 

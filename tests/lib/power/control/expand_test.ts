@@ -23,6 +23,9 @@ Deno.test("a silent runtime is left the floor, and trusted again when it answers
   assert.deepEqual(late.setting, { send: null, enforcedCores: 4 });
   assert.ok(late.state.isSilent);
   assert.equal(stepExpand(late.state, 12, limits, 0.1).setting.send, null, "it gets no more requests");
+  const free = stepExpand(late.state, 16, limits, 0.1);
+  assert.deepEqual(free.setting, { send: null, enforcedCores: null }, "nothing is enforced while all cores are wished");
+  assert.equal(stepExpand(free.state, 15, limits, 0.1).setting.enforcedCores, 4);
   const answered = answerExpand(late.state, { request: 1, activeCores: 8 }, limits);
   assert.equal(answered.outcome, "taken");
   assert.deepEqual(stepExpand(answered.state, 12, limits, 0.1).setting.send, { request: 2, wantedCores: 12 });
@@ -63,7 +66,7 @@ Deno.test("whatever is wished and answered, wishes are whole and in range, and t
       const { state: next, setting } = stepExpand(state, wish, limits, 0.3);
       state = next;
       assert.ok(Number.isInteger(state.wantedCores) && state.wantedCores >= 4 && state.wantedCores <= 16);
-      if (state.waitingSeconds !== null && state.waitingSeconds > 1) assert.equal(setting.enforcedCores, 4);
+      if (state.waitingSeconds !== null && state.waitingSeconds > 1) assert.equal(setting.enforcedCores, Math.floor(wish) >= 16 ? null : 4);
       if (answer !== null) state = answerExpand(state, { request: state.request, activeCores: answer }, limits).state;
       assert.ok(state.activeCores >= 4 && state.activeCores <= 16);
     }

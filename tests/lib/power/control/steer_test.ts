@@ -77,6 +77,25 @@ Deno.test("steering() wants fewer cores when frequency alone does not do, and go
   assert.ok(Math.abs(1.1 * setting.rung.nominalWatts - 50) < 4);
 });
 
+Deno.test("steering() wants fewer cores where there are no duty cycles, too, and all of them when there is power for them", () => {
+  const without = steering({ ladders: buildLadders({ ...platform, hasDutyCycle: false }), info, thermal: null });
+  let state = without.start();
+  let [activeCores, powerWatts] = [16, 150];
+  const goOn = (capWatts: number) => {
+    const answer = without.step(state, { ...usual, canLimit: false, activeCores, powerWatts }, { ...setpoint, capWatts }, 0.02);
+    state = answer.state;
+    powerWatts = 1.1 * answer.setting.rung.nominalWatts;
+    return answer.setting.wantedCores;
+  };
+  const wanted = Array.from({ length: 400 }, () => activeCores = goOn(60));
+  assert.ok(Math.abs(powerWatts - 60) < 3, `${powerWatts} W`);
+  assert.ok(wanted.at(-1)! < 16 && wanted.at(-1)! >= 6);
+  assert.ok(new Set(wanted.slice(-200)).size === 1, "it stays with one number");
+  activeCores = 4;
+  for (let count = 0; count < 100; count++) goOn(60);
+  assert.equal(Array.from({ length: 100 }, () => goOn(150)).at(-1), 16, "all, also when those that there are cannot draw as much");
+});
+
 Deno.test("steering() refuses setpoints that are none, and time that stands still", () => {
   for (
     const wrong of [{ capWatts: NaN }, { capWatts: 0 }, { capWatts: -5 }, { windowSeconds: 0 }, { windowSeconds: NaN }, {
