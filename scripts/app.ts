@@ -12,6 +12,7 @@ import { command as memory } from "./memory/command.ts";
 import { command as noise } from "./noise/command.ts";
 import { command as paging } from "./paging/command.ts";
 import { command as plan } from "./plan/command.ts";
+import { command as power } from "./power/command.ts";
 import { command as ps } from "./ps/command.ts";
 import { command as resize } from "./resize/command.ts";
 import { command as restore } from "./restore/command.ts";
@@ -49,6 +50,7 @@ const root = buildRouteMap<string, Context>({
     restore,
     noise,
     paging,
+    power,
     astro,
     completion,
   },
@@ -57,8 +59,8 @@ const root = buildRouteMap<string, Context>({
     fullDescription: [
       "Carves Compute Containers out of a Linux node: exclusive CPUs and memory, their own scheduling, nothing else changed.",
       "",
-      "Exit status: 0 done, 1 refused, 2 usage, 3 not running, 4 no such object; run, exec, job, trace: that of the program,",
-      "128 + signal, 127 no such program, 126 not executable, 125 refused before it ran.",
+      "Exit status: 0 done, 1 refused, 2 usage, 3 not running, 4 no such object; run, exec, job, trace, power measure|trace|cap:",
+      "that of the program, 128 + signal, 127 no such program, 126 not executable, 125 refused before it ran.",
     ].join("\n"),
   },
 });

@@ -19,6 +19,8 @@ export function manualPage(): string {
     ...commands.flatMap(([route, help]) => [`.SH ${escape(route.toUpperCase())}`, ".nf", escape(help.trim()), ".fi"]),
     ".SH FILES",
     ".TP\n/run/nodeos/ledger.json\nwhat was changed on this node since it booted, and the values before",
+    ".TP\n/run/nodeos/power/ledger.json\nthe same, of nodeos power",
+    ".TP\n/etc/nodeos/power.yaml\nwho besides root may read which meters of power, and set them to what",
     ".SH ENVIRONMENT",
     ".TP\nNODEOS_STATE\nanother directory for the state",
     ".TP\nNODEOS_LIB\na ready libnodeos.so, instead of the one that was built",

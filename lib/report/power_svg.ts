@@ -61,7 +61,8 @@ export function powerSvg(chart: PowerChart, panels: readonly PowerPanel[], durat
 
 /** One line under the titles; names and remarks follow each other, remarks shortened when there is no room. */
 function legend({ legend }: PowerChart): string[] {
-  const nameWidths = legend.map(({ name }) => 17 + 8 + 16 + textWidth(name, 12));
+  // Names are bold, and fonts differ.
+  const nameWidths = legend.map(({ name }) => 17 + 8 + 22 + 1.1 * textWidth(name, 12));
   const noteWidths = legend.map(({ note }) => note ? textWidth(note, 12) : 0);
   const sum = (widths: readonly number[]) => widths.reduce((sum, one) => sum + one, 0);
   const scale = Math.max(0, Math.min(1, (right - left + 48 - sum(nameWidths)) / Math.max(1, sum(noteWidths))));

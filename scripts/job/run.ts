@@ -3,11 +3,11 @@ import { escapeControls } from "../../lib/quote.ts";
 import type { NodeRequest } from "../../lib/container/spec.ts";
 import { readSpecFile } from "../../lib/container/spec_file.ts";
 import type { Context } from "../context.ts";
+import { EndingSignals } from "../ending_signals.ts";
 import { printPlan } from "../print_plan.ts";
 import { relocate } from "../relocate.ts";
 import type { JobFlags } from "./command.ts";
 import { JobOutput } from "./output.ts";
-import { EndingSignals } from "./signals.ts";
 
 /** Runs the programs of a specification in its containers, as one job. */
 export default async function job(this: Context, flags: JobFlags, file: string): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * Benchmarks beside their rivals: `deno task bench [forward|launch|memory|noise|paging|plan...] [--json] [--out FILE]`.
+ * Benchmarks beside their rivals: `deno task bench [forward|launch|memory|noise|paging|plan|power...] [--json] [--out FILE]`.
  *
  * @module
  */
@@ -13,6 +13,7 @@ import { benchMemory } from "./memory.ts";
 import { benchNoise } from "./noise.ts";
 import { benchPaging } from "./paging.ts";
 import { benchPlan } from "./plan.ts";
+import { benchPower } from "./power.ts";
 import { describe, type Group } from "./measure.ts";
 
 const benches: Readonly<Record<string, () => Group[] | Promise<Group[]>>> = {
@@ -22,6 +23,7 @@ const benches: Readonly<Record<string, () => Group[] | Promise<Group[]>>> = {
   noise: benchNoise,
   paging: benchPaging,
   plan: benchPlan,
+  power: benchPower,
 };
 
 const { values, positionals } = parseArgs({

@@ -1,37 +1,20 @@
-import { libraryPath } from "../../../ffi/library.ts";
-import { simulateArguments, SimulatedImage } from "../../../ffi/simulated_device.ts";
-import { machineDirectories, SimulatedMachine } from "./machine.ts";
 import type { SimulatedPackage } from "./package.ts";
+import { Simulation, type SimulationOptions } from "./simulation.ts";
 
 /** How a program runs on simulated packages. */
-export interface DeviceOptions {
-  /** Simulated seconds in a second; 1 when left out, 0 stands still. */
-  readonly timeScale?: number;
+export interface DeviceOptions extends SimulationOptions {
   /** Standard streams and environment of the program; the streams are ours when left out. */
   readonly process?: Pick<Deno.CommandOptions, "stdin" | "stdout" | "stderr" | "env" | "cwd">;
 }
 
-const periodMs = 1;
-/** A high time scale takes this much of each round; what the CPU does not manage by then is left out. */
-const roundMs = 20;
-const sliceSeconds = 0.05;
-/** After a pause longer than this the simulation does not catch up. */
-const catchUpSecondsMax = 1;
-
 /**
  * A program on simulated packages: it finds them at `/dev/cpu/N/msr`, `/sys/class/powercap` and so on, as it finds those of a
- * real machine, and nobody else sees them. Time passes in steps of about a millisecond while the event loop of this process turns;
- * a millisecond of a package takes about 10 us, so that a time scale near 100 is as fast as it gets.
+ * real machine, and nobody else sees them. How time passes, see {@link Simulation}.
  */
 export class SimulatedDevice implements AsyncDisposable {
   /** The program; a signal to it reaches it. */
   readonly child: Deno.ChildProcess;
-  readonly #machine: SimulatedMachine;
-  readonly #image: SimulatedImage;
-  readonly #directory: string;
-  readonly #timer: ReturnType<typeof setInterval>;
-  readonly #timeScale: number;
-  #lastMs = performance.now();
+  readonly #simulation: Simulation;
   #isOver = false;
 
   /**
@@ -40,46 +23,11 @@ export class SimulatedDevice implements AsyncDisposable {
    * @param command Its name and arguments.
    * @throws {RangeError} If the time scale is not a number from 0 to 1000.
    */
-  constructor(packages: readonly SimulatedPackage[], command: readonly string[], { timeScale = 1, process = {} }: DeviceOptions = {}) {
-    if (!(timeScale >= 0 && timeScale <= 1000)) {
-      throw new RangeError(`Cannot simulate at time scale ${timeScale}: it is a number from 0 to 1000`);
-    }
-    this.#timeScale = timeScale;
-    this.#machine = new SimulatedMachine(packages);
-    this.#directory = Deno.makeTempDirSync({ prefix: "nodeos-simulated-" });
-    const at = `${this.#directory}/machine`;
-    Deno.mkdirSync(at);
-    this.#image = new SimulatedImage(`${this.#directory}/image`, this.#machine.names, this.#machine.files);
-    this.#exchange();
-    const args = simulateArguments({ image: this.#image.path, at, over: machineDirectories, command });
-    const env = { ...process.env, NODEOS_SIMULATED: at };
-    this.child = new Deno.Command(libraryPath().replace(/[^/]*$/, "nodeos-helper"), {
-      stdin: "inherit",
-      stdout: "inherit",
-      stderr: "inherit",
-      ...process,
-      env,
-      args,
-    }).spawn();
-    this.#timer = setInterval(() => this.#tick(), periodMs);
-  }
-
-  #tick(): void {
-    const nowMs = performance.now();
-    const seconds = Math.min(catchUpSecondsMax, (nowMs - this.#lastMs) / 1000);
-    this.#lastMs = nowMs;
-    this.#exchange(seconds * this.#timeScale);
-  }
-
-  /** What was written counts from now on; then time passes, and what has come of it is shown. */
-  #exchange(seconds = 0): void {
-    this.#machine.write(this.#image.takeWrites());
-    const startMs = performance.now();
-    for (let rest = seconds; rest > 0 && performance.now() - startMs < roundMs; rest -= sliceSeconds) {
-      this.#machine.advance(Math.min(rest, sliceSeconds));
-    }
-    this.#machine.read(this.#image.values);
-    this.#image.publish();
+  constructor(packages: readonly SimulatedPackage[], command: readonly string[], { process = {}, ...options }: DeviceOptions = {}) {
+    this.#simulation = new Simulation(packages, options);
+    const [helper, ...args] = this.#simulation.argvOf(command);
+    const env = { ...process.env, ...this.#simulation.variables };
+    this.child = new Deno.Command(helper, { stdin: "inherit", stdout: "inherit", stderr: "inherit", ...process, env, args }).spawn();
   }
 
   /** Waits until the program has ended and returns its exit status: 125 when nothing could be simulated, 128 and the signal that ended it. */
@@ -94,9 +42,7 @@ export class SimulatedDevice implements AsyncDisposable {
     this.#isOver = true;
     kill(this.child);
     await this.child.status;
-    clearInterval(this.#timer);
-    this.#image[Symbol.dispose]();
-    Deno.removeSync(this.#directory, { recursive: true });
+    this.#simulation[Symbol.dispose]();
   }
 }
 

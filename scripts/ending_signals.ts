@@ -1,5 +1,5 @@
-import type { KernelFiles } from "../../ffi/kernel_root.ts";
-import { isInForeground } from "../../lib/kernel/terminal.ts";
+import type { KernelFiles } from "../ffi/kernel_root.ts";
+import { isInForeground } from "../lib/kernel/terminal.ts";
 
 /** What asks a command to end, by number. */
 const signals = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const;
