@@ -110,6 +110,38 @@ export { type Change, formatSteps, type Step, type StepKind, stepKinds } from ".
 export type { Kernel } from "./lib/plan/driver.ts";
 export { type Drift, verify } from "./lib/plan/executor.ts";
 export type { Holding, Ledger, NodeHolding, Owner } from "./lib/plan/ledger.ts";
+export { loadPolicy as loadPowerPolicy } from "./lib/power/access/policy_file.ts";
+export { type Grant as PowerGrant, type Person, Policy as PowerPolicy, type Range as PowerRange } from "./lib/power/access/policy.ts";
+export { currentPerson } from "./lib/power/access/person.ts";
+export { PowerSession, type SessionOptions, type Setting } from "./lib/power/access/session.ts";
+export { type Restored, restorePower } from "./lib/power/access/journal.ts";
+export { boardPath, PowerBoard } from "./lib/power/glue/board.ts";
+export { PrometheusFile, prometheusText, writePrometheus } from "./lib/power/glue/prometheus.ts";
+export { type TauOptions, type TauRegion, writeTau } from "./lib/power/glue/tau.ts";
+export type { ProgressModel } from "./lib/power/control/progress.ts";
+export type { ProgressWish } from "./lib/power/governor/progress_cap.ts";
+export { Governor, type GovernorOptions, type GovernorRecord } from "./lib/power/governor/governor.ts";
+export { ProgramRuntime } from "./lib/power/governor/program.ts";
+export type { CoreRequest, RuntimeNews, RuntimePort, RuntimeThreads, ThreadPlaces } from "./lib/power/governor/runtime.ts";
+export { Accumulator, type Step as AccumulatorStep } from "./lib/power/accumulator.ts";
+export type { ExpandLimits } from "./lib/power/control/expand.ts";
+export type { ThermalSetting } from "./lib/power/control/thermal.ts";
+export type {
+  Domain as PowerDomain,
+  Lack,
+  Meter,
+  MeterSample,
+  MeterSampler,
+  Provider,
+  Reading,
+  Unit as MeterUnit,
+} from "./lib/power/meter.ts";
+export type { PowerEvent } from "./lib/power/papi_events.ts";
+export type { PapiDescription, PapiEvents, PapiReading } from "./ffi/papi.ts";
+export { type Papi, papiProvider } from "./lib/power/providers/papi.ts";
+export { Registry as PowerRegistry } from "./lib/power/registry.ts";
+export type { Snapshot, SnapshotReader } from "./lib/power/snapshot.ts";
+export type { Trace, TraceColumn, TraceRow } from "./lib/power/trace/trace.ts";
 export {
   type ChangedCall,
   type ChangeReport,
