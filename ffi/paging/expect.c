@@ -81,7 +81,7 @@ bool expect_begin(struct nodeos_region *region, struct window window) {
         struct nodeos_buffer *buffer = region->buffer;
         struct expectation *place;
 
-        if (region->expects < LIKELY || window.count > 1 || region->page_bytes != SMALL_BYTES || !has_key)
+        if (!region->foresees || region->expects < LIKELY || window.count > 1 || region->page_bytes != SMALL_BYTES || !has_key)
                 return false;
         if (!buffer->expects) {
                 buffer->expects = true;

@@ -124,7 +124,7 @@ static int fill(struct nodeos_region *region, struct slot *slot, struct window w
         char *stage;
         int error;
 
-        if (!is_dirty && region->tracked && expect_begin(region, window)) {
+        if (!is_dirty && expect_begin(region, window)) {
                 slot->hash = &hash;
                 is_dirty = true;
         }

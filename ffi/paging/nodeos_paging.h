@@ -142,8 +142,8 @@ enum nodeos_region_memory {
 };
 
 enum nodeos_region_tracking {
-        NODEOS_TRACKING_AUTO,
-        NODEOS_TRACKING_FAULT, /* the first write to a page is a fault */
+        NODEOS_TRACKING_AUTO,  /* FAULT, but for pages that come writable because a write is expected: their content tells */
+        NODEOS_TRACKING_FAULT, /* the first write to a page is a fault, always */
         NODEOS_TRACKING_SCAN,  /* the kernel notes writes, flush asks for them (Linux 6.7); what is evicted is always written */
         NODEOS_TRACKING_NONE,  /* read only */
 };

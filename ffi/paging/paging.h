@@ -251,6 +251,7 @@ struct nodeos_region {
         uint32_t mode, memory, tracking;
         bool writable;
         bool tracked; /* first writes are faults */
+        bool foresees; /* but those that are expected */
         bool guarded; /* mapped writable, because only such pages can be moved, but writes are not allowed */
         int uffd, table_fd, shared_fd, pagemap_fd;
         unsigned generation; /* of processes: a child of fork has none of its parent's regions */

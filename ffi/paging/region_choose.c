@@ -71,6 +71,7 @@ static int choose_memory(struct nodeos_region *region, const struct nodeos_regio
         if (region->tracking == NODEOS_TRACKING_SCAN && (features & scanning) != scanning)
                 return -EOPNOTSUPP;
         region->tracked = region->tracking == NODEOS_TRACKING_FAULT;
+        region->foresees = region->tracked && options->tracking == NODEOS_TRACKING_AUTO;
         region->guarded = region->memory == NODEOS_MEMORY_MOVE && !region->writable;
         return 0;
 }

@@ -68,7 +68,8 @@ export function measure(request: MeasureRequest): Measurement {
   {
     using region = Region.mapSync(
       fileStore(path, { write: how !== "read", direct }),
-      mode === "plain" ? { mode } : { mode, buffer, pageBytes, windowPages },
+      // What is put back is what was there: by its content nothing would have to be written.
+      mode === "plain" ? { mode } : { mode, buffer, pageBytes, windowPages, tracking: how === "readWrite" ? "fault" : "auto" },
     );
     warmUp(region, request);
     const before = region.statistics();

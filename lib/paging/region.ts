@@ -36,7 +36,10 @@ export interface RegionOptions {
   readonly mode?: "auto" | "signal" | "thread" | "plain";
   /** `move` recycles pages of long streams by moving them, `shared` keeps them in a file in memory. */
   readonly memory?: "auto" | "copy" | "move" | "shared";
-  /** How writes are noticed: by a fault each (`fault`), by asking the kernel (`scan`), or not at all (`none`). */
+  /**
+   * How writes are noticed: by a fault each (`fault`), by asking the kernel (`scan`), or not at all (`none`). `auto` is `fault`, but where
+   * pages that are read are mostly written, too, they come writable, and their content tells whether they were.
+   */
   readonly tracking?: "auto" | "fault" | "scan" | "none";
   /** Granule of faults: a multiple of 4096; 4096 when absent. */
   readonly pageBytes?: number;
