@@ -168,9 +168,9 @@ const bench = buildCommand<BenchFlags, [string], Context>({
       "\n" +
       "A loop in C touches one 8-byte word of each page, and notes how long each touch took; what it read is compared with what\n" +
       "read(2) gives. Before each run, as many pages as the buffer holds are touched, so that every miss evicts. Patterns that write\n" +
-      "put back what is there: the file is the same afterwards, which is verified too (so rmw takes a fault at each first write, which a region\n" +
-      "otherwise foresees). US/PAGE is the time of the whole run; P50, P99\n" +
-      "and MAX are single touches; CPU is that of all threads; SWITCHES are voluntary context switches.",
+      "put back what is there: the file is the same afterwards, which is verified too (so each first write of rmw is a fault, which a\n" +
+      "region otherwise foresees). US/PAGE is the time of the whole run; P50, P99 and MAX are single touches; CPU is that of all\n" +
+      "threads; SWITCHES are voluntary context switches.",
   },
 });
 
