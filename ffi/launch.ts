@@ -3,6 +3,11 @@ import { byValue, coreLibrary, cstr, lazyLibrary } from "./library.ts";
 import { struct } from "./struct.ts";
 import { cpuWords, encodeScheduling, maskOf, nodeWords, type Scheduling } from "./task.ts";
 
+const holdLibrary = lazyLibrary({
+  // int32_t nodeos_launch_release(int32_t pid);
+  nodeos_launch_release: { parameters: ["i32"], result: "i32" },
+});
+
 const asyncLibrary = lazyLibrary({
   // int32_t nodeos_wait_start(int32_t pidfd, const char *threads_path, const uint64_t *cpus, const char *socket_path);
   nodeos_wait_start: { parameters: ["i32", "buffer", "buffer", "buffer"], result: "i32" },
@@ -39,7 +44,7 @@ export const LaunchLayout = struct({
 });
 
 /** `struct nodeos_launched`. */
-export const LaunchedLayout = struct({ pid: "i32", pidfd: "i32", step: "i32", error: "i32", execNs: "i64", listener: "i32" });
+export const LaunchedLayout = struct({ pid: "i32", pidfd: "i32", step: "i32", error: "i32", execNs: "i64", listener: "i32", held: "i32" });
 
 const flagBits = {
   affinity: 1,
@@ -51,6 +56,7 @@ const flagBits = {
   addEnv: 64,
   noNewPrivileges: 128,
   ownMemory: 256,
+  held: 512,
 } as const;
 const steps = [
   "",
@@ -131,6 +137,11 @@ export interface LaunchRequest {
   readonly forwardSignals?: boolean;
   /** Filter of the program's system calls, and of all that it starts. */
   readonly filter?: LaunchFilter;
+  /**
+   * Stops the program before its first instruction, until {@link release}. It is traced until then: setuid is without effect
+   * unless we have CAP_SYS_PTRACE. Where tracing is not permitted it runs at once. Not with `ownMemory`.
+   */
+  readonly isHeld?: boolean;
 }
 
 /** A seccomp filter, in force from the program's first instruction until the last process under it has ended. */
@@ -162,6 +173,8 @@ export interface Launched {
    * wait until somebody serves it, and fail with ENOSYS once it is closed.
    */
   readonly listener?: number;
+  /** Whether it waits for {@link release}; absent when it does not. */
+  readonly isHeld?: true;
 }
 
 /** The kernel refused one step on the way to the program; no process is left. */
@@ -204,10 +217,15 @@ export function launch(request: LaunchRequest): Launched {
   const bytes = encode(request);
   const answer = new Uint8Array(LaunchedLayout.size);
   coreLibrary().nodeos_launch(byValue(bytes.length), bytes, answer);
-  const [pid, pidfd, step, error, , , listener] = new Int32Array(answer.buffer);
+  const [pid, pidfd, step, error, , , listener, held] = new Int32Array(answer.buffer);
   if (error !== 0) throw new LaunchError(steps[step === 0 ? stepExec : step], request.argv[0], error);
-  const launched = { pid, pidfd, execNs: Number(new BigInt64Array(answer.buffer)[2]) };
+  const launched: Launched = { pid, pidfd, execNs: Number(new BigInt64Array(answer.buffer)[2]), ...held === 1 ? { isHeld: true } : {} };
   return listener < 0 ? launched : { ...launched, listener };
+}
+
+/** Lets a program run that is held; others run already. On the main thread, as {@link launch}. */
+export function release({ pid, isHeld }: Launched): void {
+  if (isHeld) check(holdLibrary().nodeos_launch_release(pid), () => `let process ${pid} run`);
 }
 
 function encode(request: LaunchRequest): Uint8Array<ArrayBuffer> {
@@ -272,11 +290,12 @@ function instructionCount(program: Uint8Array): number {
 }
 
 function flagsOf(request: LaunchRequest): number {
-  const { cpus, scheduling, memory, credentials, dieWithParent, forwardSignals, env, addEnv, filter, ownMemory } = request;
+  const { cpus, scheduling, memory, credentials, dieWithParent, forwardSignals, env, addEnv, filter, ownMemory, isHeld } = request;
   return (cpus ? flagBits.affinity : 0) | (scheduling ? flagBits.sched : 0) | (memory ? flagBits.mempolicy : 0) |
     (credentials ? flagBits.credentials : 0) | (dieWithParent ? flagBits.dieWithParent : 0) |
     (forwardSignals ? flagBits.forwardSignals : 0) | (env === undefined && addEnv !== undefined ? flagBits.addEnv : 0) |
-    (filter?.noNewPrivileges ? flagBits.noNewPrivileges : 0) | (ownMemory ? flagBits.ownMemory : 0);
+    (filter?.noNewPrivileges ? flagBits.noNewPrivileges : 0) | (ownMemory ? flagBits.ownMemory : 0) |
+    (isHeld ? flagBits.held : 0);
 }
 
 /** Where the threads of a program are placed while it is waited for: one CPU each, since nothing balances them. */

@@ -35,7 +35,7 @@ static const int32_t launch_fields[] = {
 static const int32_t launched_fields[] = {
         sizeof(struct nodeos_launched), FIELD(nodeos_launched, pid), FIELD(nodeos_launched, pidfd),
         FIELD(nodeos_launched, step), FIELD(nodeos_launched, error), FIELD(nodeos_launched, exec_ns),
-        FIELD(nodeos_launched, listener),
+        FIELD(nodeos_launched, listener), FIELD(nodeos_launched, held),
 };
 
 static const int32_t noise_fields[] = {

@@ -137,6 +137,8 @@ IN_CHILD static int prepare(struct child *child) {
                 return -1;
         if (request->cwd && chdir((const char *) child->base + request->cwd) < 0)
                 return fail(child, NODEOS_STEP_CWD);
+        if (request->flags & NODEOS_LAUNCH_HELD)
+                hold_child(child);
         return 0;
 }
 

@@ -1,5 +1,5 @@
-/* Between the four files of the launcher: launch.c prepares, birth.c is the child, filter.c and handover.c are its filter
- * of system calls and what becomes of the filter's listener. */
+/* Between the files of the launcher: launch.c prepares, birth.c is the child, hold.c stops it before its program, filter.c and
+ * handover.c are its filter of system calls and what becomes of the filter's listener. */
 #ifndef NODEOS_BIRTH_H
 #define NODEOS_BIRTH_H
 
@@ -68,6 +68,15 @@ void handover_end(struct handover *handover);
 /* In the child: installs the filter. Returns 0 when it may execute, or -1 with `step` and `error`. */
 int handover_offer(struct handover *handover);
 
+/* --- hold.c ------------------------------------------------------------------------------------------------------- */
+
+struct child;
+
+/* In the child: it will stop when it executes. */
+void hold_child(struct child *child);
+/* In the parent: waits until it has stopped. Returns whether it has. */
+int hold_wait(const struct child *child, pid_t pid);
+
 /* --- birth.c ------------------------------------------------------------------------------------------------------ */
 
 /* All that the child needs, prepared before the clone: it allocates nothing. */
@@ -85,6 +94,7 @@ struct child {
         pid_t parent;
         sigset_t mask; /* what the program inherits */
         int is_sibling; /* a child of our parent */
+        volatile int is_held; /* it will stop before the program's first instruction */
         volatile int step;
         volatile int error;
 };

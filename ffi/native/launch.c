@@ -102,6 +102,8 @@ static int start(struct child *child, struct clone_args *args, struct nodeos_lau
                 launched->pidfd = -1;
         } else if (child->step) {
                 error = refuse(launched, child->step, -child->error);
+        } else if (child->is_held) {
+                launched->held = hold_wait(child, (pid_t) pid);
         }
         /* Its change of user made the memory that we shared undumpable. */
         if (request->flags & NODEOS_LAUNCH_CREDENTIALS && dumpable == 1)
@@ -266,6 +268,8 @@ int32_t nodeos_launch(struct nodeos_launch_call call, const uint8_t *request, st
         memset(ret_launched, 0, sizeof(*ret_launched));
         ret_launched->pidfd = ret_launched->listener = -1;
         if (call.size < (int32_t) sizeof(*fields) || fields->size != sizeof(*fields) || request[call.size - 1])
+                return refuse(ret_launched, NODEOS_STEP_REQUEST, -EINVAL);
+        if (fields->flags & NODEOS_LAUNCH_OWN_MEMORY && fields->flags & NODEOS_LAUNCH_HELD)
                 return refuse(ret_launched, NODEOS_STEP_REQUEST, -EINVAL);
         return fields->flags & NODEOS_LAUNCH_OWN_MEMORY ? apart_launch(request, call.size, ret_launched)
                                                         : launch_for(NULL, request, call.size, ret_launched);

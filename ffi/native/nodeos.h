@@ -94,7 +94,7 @@ NODEOS_EXPORT int32_t nodeos_syscall_probe(int32_t which);
  * not leave a byte of ret_reply free. */
 NODEOS_EXPORT int32_t nodeos_ask(const char *socket_path, const char *request, uint8_t *ret_reply, int32_t size);
 
-/* --- launch.c, birth.c, filter.c, handover.c: a program born where it belongs ------------------------------------ */
+/* --- launch.c, birth.c, hold.c, filter.c, handover.c: a program born where it belongs ------------------------------------ */
 
 enum nodeos_launch_flag {
         NODEOS_LAUNCH_AFFINITY = 1,        /* apply cpus */
@@ -108,9 +108,12 @@ enum nodeos_launch_flag {
         NODEOS_LAUNCH_ADD_ENV = 64,         /* envp is added to our own environment, and wins over it */
         NODEOS_LAUNCH_NO_NEW_PRIVILEGES = 128, /* with a filter: the program and what it starts gain no privileges by
                                                * executing, so that setuid is without effect */
-        NODEOS_LAUNCH_OWN_MEMORY = 256 /* nodeos-helper, beside the library, starts the program for us, and it is our child all the
+        NODEOS_LAUNCH_OWN_MEMORY = 256, /* nodeos-helper, beside the library, starts the program for us, and it is our child all the
                                         * same: from Linux 7 on, if not before, memory that is shared with whoever is born into a
                                         * cgroup with other NUMA nodes moves there */
+        NODEOS_LAUNCH_HELD = 512 /* the program stops before its first instruction, until nodeos_launch_release; not with
+                                  * NODEOS_LAUNCH_OWN_MEMORY. It is traced until then: setuid is without effect, unless we have
+                                  * CAP_SYS_PTRACE. Where tracing is not permitted it runs at once. */
 };
 
 /* In stdio: /dev/null, instead of a descriptor of ours. */
@@ -178,6 +181,7 @@ struct nodeos_launched {
         int32_t error; /* its errno; 0 when the program runs */
         int64_t exec_ns; /* from the clone call to the successful exec */
         int32_t listener; /* of the filter, close-on-exec, for the caller to close; -1 when the keeper has it, or there is none */
+        int32_t held; /* whether it waits for nodeos_launch_release */
 };
 
 /* Starts a program. Returns 0 when it was executed, or -errno with ret_launched->step saying what was refused; then
@@ -187,6 +191,9 @@ struct nodeos_launch_call {
 };
 
 NODEOS_EXPORT int32_t nodeos_launch(struct nodeos_launch_call call, const uint8_t *request, struct nodeos_launched *ret_launched);
+
+/* Lets a program run that is held; by the thread that launched it. Returns 0, also when it was killed meanwhile, or -errno. */
+NODEOS_EXPORT int32_t nodeos_launch_release(int32_t pid);
 
 /* --- supervise.c: waiting ----------------------------------------------------------------------------------------- */
 

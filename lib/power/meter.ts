@@ -51,6 +51,20 @@ export interface Lack {
 /** A value, or why there is none. */
 export type Reading = number | { readonly reason: string };
 
+/** Meters as a thread read them in one period. */
+export interface MeterSample {
+  /** CLOCK_MONOTONIC before the first value, in nanoseconds. */
+  readonly atNs: bigint;
+  /** In the order of the meters; `null` where there is none. */
+  readonly values: readonly (number | null)[];
+}
+
+/** A thread that reads meters. Disposing ends it. */
+export interface MeterSampler extends Disposable {
+  /** Samples since the last call, oldest first. */
+  read(): readonly MeterSample[];
+}
+
 /** Finds meters of one kind on a machine, and reads them in one go. */
 export interface Provider extends Disposable {
   /** A word for it; see {@link Meter.provider}. */
@@ -61,6 +75,8 @@ export interface Provider extends Disposable {
   readonly lacks: readonly Lack[];
   /** Prepares to read some of its meters again and again: all of them in one batch, in this order. */
   prepare(meters: readonly Meter[]): () => readonly Reading[];
+  /** Starts a thread that reads some of its meters in every period, whatever else this process does; `null` where that cannot be. */
+  sample?(meters: readonly Meter[], periodSeconds: number): MeterSampler | null;
   /**
    * Steps that set an actuator to a value within its range; changes nothing.
    *

@@ -3,13 +3,14 @@ import { clockNs as monotonicNs } from "../../ffi/mod.ts";
 import { didYouMean, NoSuchObjectError, RefusedError, UsageError } from "../errors.ts";
 import { readTopology, type Topology } from "../kernel/topology.ts";
 import type { Change } from "../plan/step.ts";
-import { formatValue, type Lack, type Meter, type Provider } from "./meter.ts";
+import { formatValue, type Lack, type Meter, type MeterSampler, type Provider } from "./meter.ts";
 import { hsmpProvider, nvmlProvider } from "./providers/devices.ts";
 import { cpufreqProvider } from "./providers/cpufreq.ts";
 import { MsrProvider } from "./providers/msr.ts";
 import { PerfProvider } from "./providers/perf.ts";
 import { powercapProvider } from "./providers/powercap.ts";
 import { hwmonProvider, thermalProvider } from "./providers/sensors.ts";
+import { startSampling } from "./sampling.ts";
 import { prepareSnapshot, type Snapshot, type SnapshotReader } from "./snapshot.ts";
 
 /** Every meter and actuator of a machine, whoever provides it. */
@@ -94,6 +95,12 @@ export class Registry implements Disposable {
   /** Prepares to read meters again and again, in this order; see {@link find}. */
   reader(names: readonly string[]): SnapshotReader {
     return prepareSnapshot(names.map((name) => this.find(name)), (meter) => this.#providerOf.get(meter)!, this.#clockNs);
+  }
+
+  /** Starts to read meters in every period, in this order; see {@link startSampling}. `null` where that cannot be. */
+  sampler(names: readonly string[], periodSeconds: number): MeterSampler | null {
+    const meters = names.map((name) => this.find(name));
+    return startSampling(meters, (meter) => this.#providerOf.get(meter)!, this.#clockNs, periodSeconds);
   }
 
   /** Reads meters once, all of one moment. */

@@ -1,15 +1,16 @@
 import { clockNs } from "../../ffi/mod.ts";
 import { getAffinity } from "../../ffi/task.ts";
-import { UsageError } from "../../lib/errors.ts";
+import { RefusedError, UsageError } from "../../lib/errors.ts";
 import type { Drift } from "../../lib/plan/executor.ts";
 import { PowerSession } from "../../lib/power/access/session.ts";
 import { Governor } from "../../lib/power/governor/governor.ts";
+import { removeDeadPages } from "../../lib/power/governor/cores_page.ts";
 import { ProgramRuntime } from "../../lib/power/governor/program.ts";
 import type { Context } from "../context.ts";
 import { type CapOutcome, describeCap, renderCap } from "./cap_report.ts";
 import { CapRows } from "./cap_rows.ts";
 import { CapTally } from "./cap_summary.ts";
-import { isTraced, openPower, type PowerMachine, usualMeters } from "./machine.ts";
+import { isPower, isTraced, openPower, type PowerMachine, usualMeters } from "./machine.ts";
 import { checkOutputs, stdout, TextOutput } from "./output.ts";
 import { Results, titleOf, wantsRows } from "./results.ts";
 import { during, EndingWish } from "./span.ts";
@@ -70,6 +71,7 @@ export default async function cap(this: Context, flags: CapFlags, ...words: stri
   const output = flags.output ?? (flags.json ? stdout : undefined);
   checkOutputs([output, flags.svg]);
   using machine = await openPower(this);
+  checkCanSet(machine, watts);
   checkMaySet(machine);
   using results = new Results(this, flags);
   using file = output === undefined ? null : new TextOutput(output);
@@ -79,6 +81,7 @@ export default async function cap(this: Context, flags: CapFlags, ...words: stri
     directory: `${this.stateDirectory}/power`,
     onRestored: ({ steps }) => this.say(`nodeos: put back ${steps.length} settings of a command that was killed`),
   });
+  removeDeadPages(machine.kernel, `${this.stateDirectory}/power`);
   let outcome: CapOutcome;
   let left: readonly Drift[] = [];
   try {
@@ -119,6 +122,18 @@ function checkFlags({ follow, celsius, package: packages }: CapFlags, watts: num
   if (watts === null && (celsius !== undefined || packages !== undefined)) {
     throw new UsageError("Cannot use --celsius and --package without a cap", { remedy: "Say the watts of each package first" });
   }
+}
+
+/** Most virtual machines have nothing of it. What is only locked has a reason of its own. */
+function checkCanSet({ registry }: PowerMachine, watts: number | null): void {
+  const canSet = registry.meters.some(({ isWritable, obstacle }) => isWritable || obstacle !== undefined);
+  const tells = registry.meters.some((meter) => isPower(meter) && meter.domain.kind === "package");
+  if (canSet && (tells || watts === null)) return;
+  const what = canSet ? "this machine does not tell what its packages draw" : "nothing on this machine sets power";
+  throw new RefusedError(`Cannot ${watts === null ? "set" : "cap"} power: ${what}`, {
+    remedy: "See what is lacking: nodeos power list --lacks\n" +
+      `  See how it works on a simulated package: nodeos power simulate -- nodeos power cap ${watts ?? 120} --for 10s`,
+  });
 }
 
 /** Who may set nothing is told so, and not that the journal cannot be written. */

@@ -118,7 +118,9 @@ const measure = buildCommand<MeasureFlags, string[], Context>({
       "nodeos power measure --svg power.svg --json -o power.json -- mpirun -n 16 ./lmp -in in.lj\n" +
       "\n" +
       "JOULES are those of the whole package, memory or card while the program ran, also of what else ran there. PEAK is the highest\n" +
-      "mean of a period. The exit status is that of the program.",
+      "mean of a period. Counters of PAPI, such as papi/PAPI_TOT_CYC, are those of the program and of what it starts: it is held before\n" +
+      "its first instruction until they count. Those of software, papi/sde:::..., are what is registered in nodeos. The exit status is\n" +
+      "that of the program.",
   },
 });
 
@@ -147,8 +149,9 @@ const trace = buildCommand<TraceFlags, string[], Context>({
     fullDescription: "nodeos power trace --for 10s --csv power.csv --svg power.svg\n" +
       'nodeos power trace --period 10ms --meters "package*/energy" --svg power.svg -- ./solver in.dat\n' +
       "\n" +
-      "A row has the values at its time; what counters count is the mean since the row before. With a program, the trace ends with it,\n" +
-      "or after the time, and the exit status is that of the program.",
+      "A row has the values at its time; what counters count is the mean since the row before. With periods below 20ms a thread reads\n" +
+      "registers, down to 1ms; meters that are none are read every 20ms, and have no value in the other rows. With a program, the trace\n" +
+      "ends with it, or after the time, and the exit status is that of the program.",
   },
 });
 

@@ -4,7 +4,7 @@ import { currentPerson } from "../../lib/power/access/person.ts";
 import { matches, type Person, Policy } from "../../lib/power/access/policy.ts";
 import { loadPolicy } from "../../lib/power/access/policy_file.ts";
 import type { Meter } from "../../lib/power/meter.ts";
-import { papiProvider } from "../../lib/power/providers/papi.ts";
+import { type PapiProvider, papiProvider } from "../../lib/power/providers/papi.ts";
 import { Registry } from "../../lib/power/registry.ts";
 import type { SnapshotReader } from "../../lib/power/snapshot.ts";
 import { quote } from "../../lib/quote.ts";
@@ -26,6 +26,19 @@ export interface PowerMachine extends Disposable {
   readonly policy: Policy;
   /** Who asks. */
   readonly person: Person;
+  /** Counters of PAPI that are asked for. */
+  readonly papi?: PapiProvider;
+}
+
+/** How {@link openPower} looks for meters. */
+export interface PowerOptions {
+  /**
+   * Where the policy is.
+   * @default {policyPath}
+   */
+  readonly path?: string;
+  /** Whether counters of PAPI are those of a program that is started later: not of nodeos. */
+  readonly isForProgram?: boolean;
 }
 
 /** Names of counters of PAPI begin so; there are too many to list, and each costs something. */
@@ -39,13 +52,14 @@ const papiPrefix = "papi/";
 export async function openPower(
   context: Pick<Context, "kernel">,
   names: readonly string[] = [],
-  path: string = policyPath,
+  { path = policyPath, isForProgram = false }: PowerOptions = {},
 ): Promise<PowerMachine> {
   const kernel = await context.kernel();
   const policy = withRoot(await loadPolicy(path));
   const events = names.filter((name) => name.startsWith(papiPrefix)).map((name) => name.slice(papiPrefix.length));
-  const registry = Registry.open(kernel, events.length > 0 ? [papiProvider(events)] : []);
-  return { kernel, registry, policy, person: currentPerson(kernel), [Symbol.dispose]: () => registry[Symbol.dispose]() };
+  const papi = events.length > 0 ? papiProvider(events, { isForProgram }) : undefined;
+  const registry = Registry.open(kernel, papi === undefined ? [] : [papi]);
+  return { kernel, registry, policy, person: currentPerson(kernel), papi, [Symbol.dispose]: () => registry[Symbol.dispose]() };
 }
 
 /** Root may do everything unless the policy says what root may do: grants for others take nothing away. */

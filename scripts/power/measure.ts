@@ -2,11 +2,12 @@ import { NoSuchObjectError, UsageError } from "../../lib/errors.ts";
 import { type MeterSummary, Recorder } from "../../lib/power/trace/recorder.ts";
 import { table } from "../../lib/report/table.ts";
 import type { Context } from "../context.ts";
-import { chooseMeters, isTraced, openPower, readerOf, tryRemedy } from "./machine.ts";
+import { chooseMeters, isTraced, openPower, tryRemedy } from "./machine.ts";
 import { checkOutputs, stdout, TextOutput } from "./output.ts";
 import { Results, titleOf, wantsRows } from "./results.ts";
 import { during } from "./span.ts";
 import { stillWords, stoodStill } from "./still.ts";
+import { TraceRows } from "./trace_rows.ts";
 import { showSeconds, showWhole } from "./words.ts";
 
 /** Flags of `nodeos power measure`. */
@@ -45,16 +46,19 @@ export default async function measure(this: Context, flags: MeasureFlags, ...arg
   }
   const output = flags.output ?? (json ? stdout : undefined);
   checkOutputs([output, svg]);
-  using machine = await openPower(this, flags.meters);
+  using machine = await openPower(this, flags.meters, { isForProgram: true });
   const meters = chooseMeters(machine, flags.meters ?? [], isTraced);
   if (!meters.some(({ kind }) => kind === "counter")) {
     throw new NoSuchObjectError("Cannot measure energy: none of these meters counts any", { remedy: tryRemedy });
   }
-  const read = readerOf(machine, meters);
   const recorder = new Recorder(meters, { periodSeconds: period, keepsRows: wantsRows(flags) });
+  using rows = new TraceRows(machine, meters, recorder, period);
   using results = new Results(this, flags);
   using file = output === undefined ? null : new TextOutput(output);
-  const { code, seconds } = await during(machine.kernel, { argv, periodSeconds: period }, () => void recorder.add(read()));
+  const onStart = rows.onStart(this, machine);
+  const span = { argv, periodSeconds: rows.stepSeconds, holdsProgram: onStart !== undefined, onStart };
+  const { code, seconds } = await during(machine.kernel, span, () => void rows.step());
+  rows.end();
 
   const all = recorder.summaries();
   const still = stoodStill(all, seconds);

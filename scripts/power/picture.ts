@@ -174,8 +174,8 @@ function meanNote(series: SeriesOf, subject: string): string {
   let [joules, seconds, before] = [0, 0, 0];
   for (const row of series.trace.rows) {
     const value = row.values[index];
-    if (value !== null) [joules, seconds] = [joules + value * (row.seconds - before), seconds + row.seconds - before];
-    before = row.seconds;
+    if (value === null) continue;
+    [joules, seconds, before] = [joules + value * (row.seconds - before), seconds + row.seconds - before, row.seconds];
   }
   return seconds > 0 ? `mean ${(joules / seconds).toFixed(1)} W` : "";
 }

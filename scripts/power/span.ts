@@ -1,6 +1,6 @@
 import { waitAmong } from "../../ffi/ending.ts";
 import type { KernelFiles } from "../../ffi/kernel_root.ts";
-import { launch } from "../../ffi/launch.ts";
+import { launch, type Launched, release } from "../../ffi/launch.ts";
 import { sendSignal } from "../../ffi/task.ts";
 import { startTicksOf } from "../../lib/plan/store.ts";
 import { EndingSignals } from "../ending_signals.ts";
@@ -17,8 +17,10 @@ export interface Span {
   readonly addEnv?: Readonly<Record<string, string>>;
   /** Fires when somebody asks us to end, with the number of the signal as its reason; those from now on by default. */
   readonly asked?: AbortSignal;
-  /** Is told the process id of the program. */
-  readonly onStart?: (pid: number) => void;
+  /** Whether the program stops before its first instruction until `onStart` has returned; not where tracing is not permitted. */
+  readonly holdsProgram?: boolean;
+  /** Is told the process id of the program, and whether it is held. */
+  readonly onStart?: (pid: number, isHeld: boolean) => void;
   /** Asked after each step: whether nobody needs another one. A program goes on. */
   readonly isOver?: () => boolean;
 }
@@ -59,7 +61,7 @@ export interface SpanEnd {
  * then. The program goes on when the time is over; it gets the signals that are meant for us, and ends with us.
  *
  * @throws {LaunchError} If the program cannot be executed.
- * @throws What a step throws, when the program has ended.
+ * @throws What a step or `onStart` throws, when the program has ended.
  */
 export async function during(kernel: KernelFiles, span: Span, step: () => void): Promise<SpanEnd> {
   const { argv, seconds, periodSeconds, addEnv, onStart, isOver } = span;
@@ -70,23 +72,36 @@ export async function during(kernel: KernelFiles, span: Span, step: () => void):
   const over = new AbortController();
   const end = (by: SpanEnd["by"]) => over.abort(by);
   step();
+  const program = argv.length === 0 ? null : launch({ argv, addEnv, dieWithParent: true, forwardSignals: true, isHeld: span.holdsProgram });
+  const starting = program === null ? Promise.resolve() : tell(program, onStart);
   const startMs = performance.now();
-  const program = argv.length === 0 ? null : launch({ argv, addEnv, dieWithParent: true, forwardSignals: true });
-  if (program !== null) onStart?.(program.pid);
   // What came before the program was there is meant for it, too.
   const onAsked = () => program === null ? end("signal") : passOn(kernel, program.pid, asked.reason);
   asked.addEventListener("abort", onAsked);
   const timer = seconds === undefined ? undefined : setTimeout(() => end("time"), seconds * 1000);
   const ending = program === null ? null : waitAmong(program).finally(() => end("program"));
-  const stepping = repeat(periodSeconds * 1000, over.signal, () => {
-    step();
-    if (isOver?.()) end("signal");
-  });
+  const steps = () =>
+    repeat(periodSeconds * 1000, over.signal, () => {
+      step();
+      if (isOver?.()) end("signal");
+    });
+  const stepping = starting.then(steps);
   const [status] = await Promise.all([ending, stepping.catch(() => {})]);
   clearTimeout(timer);
   asked.removeEventListener("abort", onAsked);
   await stepping;
   return { code: status?.code ?? 0, by: over.signal.reason, seconds: (performance.now() - startMs) / 1000 };
+}
+
+/** Lets a program that is held run, whatever `onStart` does. Rejects with what that throws. */
+function tell(program: Launched, onStart: Span["onStart"]): Promise<void> {
+  try {
+    return Promise.resolve(onStart?.(program.pid, program.isHeld === true));
+  } catch (error) {
+    return Promise.reject(error);
+  } finally {
+    release(program);
+  }
 }
 
 function passOn(kernel: KernelFiles, pid: number, signal: number): void {

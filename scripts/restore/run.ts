@@ -2,6 +2,7 @@ import { RefusedError } from "../../lib/errors.ts";
 import type { Node } from "../../lib/container/node.ts";
 import { processesOf } from "../../lib/container/processes.ts";
 import { restorePower } from "../../lib/power/access/journal.ts";
+import { removeDeadPages } from "../../lib/power/governor/cores_page.ts";
 import { currentWriter, endWriter, type Writer } from "../../lib/power/access/writer.ts";
 import { printDown, reportDown } from "../report_down.ts";
 import type { Context } from "../context.ts";
@@ -13,6 +14,7 @@ export default async function restore(this: Context, flags: RestoreFlags): Promi
   const ledger = node.ledger();
   const journal = `${this.stateDirectory}/power`;
   const writer = currentWriter(node.kernel, journal);
+  if (!flags.dryRun) removeDeadPages(node.kernel, journal);
   const isBare = ledger.holdings.length === 0 && ledger.node === undefined;
   if (isBare && writer === null) return this.say("nodeos: nothing to put back");
   if (flags.dryRun) {
@@ -24,6 +26,7 @@ export default async function restore(this: Context, flags: RestoreFlags): Promi
   // A controller of power that lives would set it again.
   await endWriter(node.kernel, journal, graceMs);
   const power = await restorePower(node.kernel, journal);
+  removeDeadPages(node.kernel, journal);
   const settingCount = currentWriter(node.kernel, journal) === null ? writer?.steps.length ?? 0 : power.steps.length;
   if (settingCount > 0) this.say(`nodeos: put back ${settingCount} ${settingCount === 1 ? "setting" : "settings"} of power`);
   const { removed, left } = isBare ? { removed: [], left: [] } : await node.down([], graceMs);

@@ -1,6 +1,7 @@
 /* Stands for libpapi.so.7, version 7.1: events of a component for processes and of one for the whole machine, and one refusal of
  * each kind. What is done in the wrong order ends the program. */
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,10 +23,12 @@ static const struct {
         { "LOCKED", 2, 0, "Not permitted to start", "", 0, 0 },
         { "OFF", -25, 0, "Its component is off", "", 0, 0 },
         { "BROKEN", 3, 0, "Fails when it is read", "", 0, 0 },
+        { "STEPS", 0, 0, "Adds the number of the process when it is read", "", 0, 0 },
+        { "HELD", 0, 0, "Whether the process was stopped when counting began", "", 0, 3 },
 };
 
 static struct {
-        int component, count, is_running, inherits;
+        int component, count, is_running, inherits, reads, was_held;
         unsigned long pid;
         int events[PER_SET];
 } sets[SETS];
@@ -104,8 +107,20 @@ int PAPI_add_event(int set, int code) {
         return events[code - 1].add;
 }
 
+static int is_held(unsigned long pid) {
+        char path[64], state = 0;
+        FILE *file;
+
+        snprintf(path, sizeof(path), "/proc/%lu/stat", pid);
+        file = fopen(path, "r");
+        must(file && fscanf(file, "%*d (%*[^)]) %c", &state) == 1);
+        fclose(file);
+        return state == 't';
+}
+
 int PAPI_start(int set) {
         must(sets[set].count > 0);
+        sets[set].was_held = sets[set].pid > 1000 && is_held(sets[set].pid);
         if (sets[set].component == 2)
                 return -15;
         sets[set].is_running = 1;
@@ -120,9 +135,15 @@ int PAPI_read(int set, long long *ret_values) {
                 return -3;
         for (int i = 0; i < sets[set].count; i++)
                 ret_values[i] = sets[set].events[i] == 0 ? 1000 + (long long) sets[set].pid + 100000 * sets[set].inherits : 5000000000;
-        for (int i = 0; i < sets[set].count; i++)
+        sets[set].reads++;
+        for (int i = 0; i < sets[set].count; i++) {
                 if (sets[set].events[i] == 3)
                         memcpy(&ret_values[i], &watts, sizeof(watts));
+                if (sets[set].events[i] == 7)
+                        ret_values[i] = sets[set].reads * (long long) sets[set].pid;
+                if (sets[set].events[i] == 8)
+                        ret_values[i] = sets[set].was_held;
+        }
         return 0;
 }
 

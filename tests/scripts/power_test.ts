@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { SimulatedPackage } from "../../lib/power/simulated/package.ts";
 import { serverPackage } from "../../lib/power/simulated/parameters.ts";
 import { registers } from "../../lib/power/simulated/registers.ts";
+import type { Trace } from "../../lib/power/trace/trace.ts";
 import { checkout, type CommandResult } from "../host.ts";
 import { parseCsv } from "../lib/power/trace/parse_csv.ts";
 import { compile, openMpLack } from "../ffi/runtime_cores/programs.ts";
+import { hasCompiler } from "../ffi/host.ts";
 import { exists, runSimulated, simulatedTest, simulationLack } from "../power/simulation.ts";
 
 const testRoot = Deno.env.get("TMPDIR") ?? "/tmp";
@@ -45,7 +47,12 @@ async function script(place: Place, text: string, package_ = warm()): Promise<Co
 /** Runs a command on this machine. */
 async function bare(place: Place, args: readonly string[], options: Deno.CommandOptions = {}): Promise<CommandResult> {
   const [command, ...rest] = [...nodeos, "power", ...args];
-  const output = await new Deno.Command(command, { cwd: checkout, ...options, args: rest, env: { NODEOS_STATE: place.state } }).output();
+  const output = await new Deno.Command(command, {
+    cwd: checkout,
+    ...options,
+    args: rest,
+    env: { NODEOS_STATE: place.state, ...options.env },
+  }).output();
   return { code: output.code, stdout: new TextDecoder().decode(output.stdout), stderr: new TextDecoder().decode(output.stderr) };
 }
 
@@ -170,6 +177,30 @@ simulatedTest("nodeos power trace writes a table that is read back, and ends wit
   assert.deepEqual(seconds, seconds.toSorted((a, b) => a - b));
   for (const row of rows.slice(1)) assert.ok(Number(row[2]) > 50 && Number(row[2]) < 400, row.join());
 });
+
+simulatedTest(
+  "nodeos power trace of a short period has registers in all rows, slower meters in some, and counts what it missed",
+  async () => {
+    using place = new Place();
+    const { code, stdout } = await simulated(place, [
+      "trace",
+      "--json",
+      "--for",
+      "500ms",
+      "--period",
+      "2ms",
+      "--meters",
+      "package0/energy,package0/temperature,cpu0/frequency",
+    ]);
+    assert.equal(code, 0);
+    const { columns, rows, missed } = JSON.parse(stdout) as Trace;
+    const column = (name: string) => columns.findIndex((column) => column.name === name);
+    const has = (name: string) => rows.filter(({ values }) => values[column(name)] !== null).length;
+    assert.deepEqual([has("package0/power"), has("package0/temperature")], [rows.length - 1, rows.length]);
+    assert.ok(has("cpu0/frequency") >= 2 && has("cpu0/frequency") < rows.length, `${has("cpu0/frequency")} of ${rows.length}`);
+    assert.equal(rows.length + missed, Math.round(rows.at(-1)!.seconds / 0.002) + 1);
+  },
+);
 
 simulatedTest("nodeos power trace of a program has its exit status, a picture, a table and a profile", async () => {
   using place = new Place();
@@ -370,6 +401,22 @@ simulatedTest("what nodeos power cap had set when it was killed goes back with t
   assert.equal(limitOf(package_), before);
 });
 
+simulatedTest("the page of a nodeos power cap --follow that was killed goes with the next one, or with nodeos restore", async () => {
+  using place = new Place();
+  const killed = `rm -f $PLACE/pid
+     $N cap 100 --follow -- sh -c 'echo $$ > $PLACE/pid; exec sleep 60' & pid=$!
+     until [ -s $PLACE/pid ]; do sleep 0.02; done
+     kill -9 $pid; wait $pid 2>/dev/null
+     while kill -0 $(cat $PLACE/pid) 2>/dev/null; do sleep 0.02; done
+     ls $NODEOS_STATE/power | grep -c nodeos-cores`;
+  const { stdout, stderr } = await script(
+    place,
+    `${killed}; $N cap --set dram0/power-limit=20 -- sh -c 'ls $NODEOS_STATE/power | grep -c nodeos-cores'
+     ${killed}; ${nodeos.join(" ")} restore; ls $NODEOS_STATE/power | grep -c nodeos-cores`,
+  );
+  assert.deepEqual(stdout.split("\n"), ["1", "0", "1", "0"], stderr);
+});
+
 simulatedTest("nodeos power cap says that a cap is out of reach, and what it did", async () => {
   using place = new Place();
   const { stderr } = await simulated(place, ["cap", "15", "--window", "100ms", "--for", "1500ms"]);
@@ -436,6 +483,51 @@ simulatedTest("the shell completes names of meters", async () => {
     "package0/power-limit-short-window",
     "package0/power-limit-window",
   ]);
+});
+
+Deno.test({
+  name: `nodeos power measure and trace have counters of PAPI of the program, from its first instruction on${
+    hasCompiler ? "" : " [needs gcc]"
+  }`,
+  ignore: !hasCompiler,
+  async fn() {
+    using place = new Place();
+    const library = place.file("libpapi.so.7.0");
+    const gcc = new Deno.Command("gcc", { args: ["-shared", "-fPIC", "-o", library, `${checkout}tests/ffi/papi_library.c`] });
+    assert.ok((await gcc.output()).success);
+    const env = { LD_LIBRARY_PATH: place.path };
+    const meters = ["--meters", "papi/STEPS,papi/HELD,papi/node:::ENERGY"];
+    const program = ["--", "sh", "-c", "echo $$; grep TracerPid /proc/$$/status; sleep 0.3"];
+    const { code, stdout, stderr } = await bare(place, ["measure", ...meters, "--json", "-o", place.file("m.json"), ...program], { env });
+    const [pid, tracer] = stdout.split("\n");
+    assert.deepEqual([code, tracer], [0, "TracerPid:\t0"], stderr);
+    type Figure = { name: string; total: number | null; mean: number };
+    const figures: Figure[] = JSON.parse(Deno.readTextFileSync(place.file("m.json"))).meters;
+    const [steps, held] = ["papi/STEPS", "papi/HELD"].map((name) => figures.find((figure) => figure.name === name)!);
+    assert.ok(steps.total! > 0 && steps.total! % Number(pid) === 0, `${steps.total} of ${pid}`);
+    assert.equal(held.mean, /could not be held/.test(stderr) ? 0 : 1);
+    const traced = await bare(place, ["trace", ...meters, "--period", "50ms", "--json", ...program], { env });
+    const { rows }: Trace = JSON.parse(traced.stdout.slice(traced.stdout.indexOf("{")));
+    // Before the program there is none.
+    assert.deepEqual([rows[0].values[0], rows[0].values[1], typeof rows.at(-1)!.values[1]], [null, null, "number"]);
+    const refused = await bare(place, ["measure", "--meters", "papi/NONE", "--", "touch", place.file("ran")], { env });
+    assert.deepEqual([refused.code, exists(place.file("ran"))], [4, false]);
+    assert.match(refused.stderr, /^Cannot find the meter "papi\/NONE": PAPI knows no such event here/);
+  },
+});
+
+Deno.test("nodeos power cap says in short that a machine cannot cap, and how to try it", async () => {
+  using place = new Place();
+  const { meters } = JSON.parse((await bare(place, ["list", "--json"])).stdout);
+  // On one that can, there is nothing to see.
+  if (meters.some(({ isWritable, obstacle }: Record<string, unknown>) => isWritable || obstacle !== undefined)) return;
+  const { code, stdout, stderr } = await bare(place, ["cap", "90", "--follow", "--", "touch", place.file("ran")]);
+  assert.deepEqual([code, stdout, exists(place.file("ran")), exists(place.state)], [1, "", false, false]);
+  assert.equal(
+    stderr,
+    "Cannot cap power: nothing on this machine sets power\n  See what is lacking: nodeos power list --lacks\n" +
+      "  See how it works on a simulated package: nodeos power simulate -- nodeos power cap 90 --for 10s\n",
+  );
 });
 
 Deno.test("nodeos power list works on every machine, and without power says how to try it", async () => {

@@ -206,15 +206,18 @@ function pathOf(frame: Frame): string {
   return frame.parent === null ? frame.name : `${pathOf(frame.parent)} => ${frame.name}`;
 }
 
-/** The energy of each column of power: a row tells of the time since the row before. */
+/** The energy of each column of power: a value tells of the time since the one before. */
 function energies({ columns, rows }: Trace): Metric[] {
   return columns.flatMap(({ name, unit }, index): Metric[] => {
     if (unit !== "W" || !/(?:^|[/-])power$/.test(name)) return [];
-    const spans = rows.map(({ seconds, values }, row) => ({
-      start: row === 0 ? 0 : rows[row - 1].seconds,
-      end: seconds,
-      watts: values[index] ?? 0,
-    }));
+    let start = 0;
+    const spans = rows.flatMap(({ seconds: end, values }) => {
+      const watts = values[index];
+      if (watts === null) return [];
+      const span = { start, end, watts };
+      start = end;
+      return [span];
+    });
     const amount = (startSeconds: number, endSeconds: number) =>
       spans.reduce((sum, { start, end, watts }) => {
         const seconds = Math.min(end, endSeconds) - Math.max(start, startSeconds);

@@ -1,3 +1,5 @@
+import type { KernelFiles } from "../../../ffi/kernel_root.ts";
+import { startTicksOf } from "../../plan/store.ts";
 import type { CoreRequest } from "./runtime.ts";
 
 /** Where what lies in the page that a governor and a program have together; `ffi/runtime/cores.h` is the other side. */
@@ -44,6 +46,40 @@ export interface CoresReading {
   readonly beatsNs: readonly bigint[];
 }
 
+/** What names of pages begin with. */
+const pagePrefix = "nodeos-cores-";
+
+/** What the names of this process's pages begin with: they tell whose they are. */
+export function ownPagePrefix(kernel: KernelFiles): string {
+  return `${pagePrefix}${Deno.pid}-${startTicksOf(kernel, Deno.pid)}-`;
+}
+
+/** Removes pages that processes left in a directory which ended without their leave, as by `kill -9`. Others stay. */
+export function removeDeadPages(kernel: KernelFiles, directory: string): void {
+  for (const name of namesIn(directory)) {
+    const [, pid, startTicks] = /^nodeos-cores-(\d+)-(\d+)-/.exec(name) ?? [];
+    if (pid !== undefined && startTicksOf(kernel, Number(pid)) !== startTicks) removeFile(`${directory}/${name}`);
+  }
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return [...Deno.readDirSync(directory)].map(({ name }) => name);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    return [];
+  }
+}
+
+/** Somebody else may have removed it. */
+function removeFile(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
 /**
  * The page of shared memory that a program follows, as a file of its user. Nothing in it is believed, nor that it is whole: the
  * program may write anything to it, and cut it off.
@@ -61,9 +97,10 @@ export class CoresPage implements Disposable {
    *
    * @param directory Where, which the program's user can reach; in memory.
    * @param owner The program's user and group; our own when left out.
+   * @param prefix What its name begins with; {@link ownPagePrefix} lets {@link removeDeadPages} find it.
    */
-  constructor(directory: string, coresMax: number, owner?: { readonly uid: number; readonly gid: number }) {
-    this.path = Deno.makeTempFileSync({ dir: directory, prefix: "nodeos-cores-" });
+  constructor(directory: string, coresMax: number, owner?: { readonly uid: number; readonly gid: number }, prefix: string = pagePrefix) {
+    this.path = Deno.makeTempFileSync({ dir: directory, prefix });
     try {
       this.#file = Deno.openSync(this.path, { read: true, write: true });
       const page = new DataView(new ArrayBuffer(coresLayout.bytes));
@@ -139,12 +176,7 @@ export class CoresPage implements Disposable {
     this.#isOver = true;
     this.#writeWord(coresLayout.wishAt, 0n);
     this.#file.close();
-    try {
-      Deno.removeSync(this.path);
-    } catch (error) {
-      // Its user may have removed it.
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
+    removeFile(this.path);
   }
 }
 

@@ -4,7 +4,7 @@ import { UsageError } from "../../errors.ts";
 import { readTopology, type Topology } from "../../kernel/topology.ts";
 import type { Kernel } from "../../plan/driver.ts";
 import type { ExpandLimits } from "../control/expand.ts";
-import { CoresPage, numberOf } from "./cores_page.ts";
+import { CoresPage, numberOf, ownPagePrefix } from "./cores_page.ts";
 import type { CoreRequest, RuntimeNews, RuntimePort, RuntimeThreads, ThreadPlaces } from "./runtime.ts";
 import { ProgramTasks, type ProgramThread } from "./tasks.ts";
 
@@ -60,7 +60,7 @@ export class ProgramRuntime implements RuntimePort, Disposable {
     this.#kernel = kernel;
     this.#topology = readTopology(kernel);
     this.#movesThreads = movesThreads;
-    this.#page = new CoresPage(directory, coresMax, owner);
+    this.#page = new CoresPage(directory, coresMax, owner, ownPagePrefix(kernel));
     this.#page.renew(clockNs());
     this.env = { NODEOS_CORES: this.#page.path, ...hasOpenMp ? { LD_PRELOAD: withPreload(Deno.env.get("LD_PRELOAD")) } : {} };
   }

@@ -1,15 +1,28 @@
 import { SysError } from "../../../ffi/errors.ts";
 import { MsrDevices, type MsrDriver, type MsrReader, type MsrRequest, msrWriteMask } from "../../../ffi/msr.ts";
+import { Sampler } from "../../../ffi/sampler.ts";
 import type { KernelFiles } from "../../../ffi/kernel_root.ts";
 import type { Topology } from "../../kernel/topology.ts";
 import { formatMsr, formatRegister } from "../../plan/power.ts";
 import type { Change } from "../../plan/step.ts";
 import { RefusedError } from "../../errors.ts";
-import { formatValue, type Lack, type Meter, type Provider, type Reading, reasonOf } from "../meter.ts";
+import {
+  formatValue,
+  type Lack,
+  type Meter,
+  type MeterSample,
+  type MeterSampler,
+  type Provider,
+  type Reading,
+  reasonOf,
+} from "../meter.ts";
 import { parseCpuFamily } from "../registers.ts";
 import { readText } from "../../kernel/value.ts";
 import { type AllowedRegister, allowMask, parseAllowList } from "./msr_safe.ts";
 import { type MsrMeter, msrMeters } from "./msr_meters.ts";
+
+/** How long a sampler keeps values for us while we are busy with something else, and in how much memory at most. */
+const [ringSeconds, ringBytesMax] = [5, 2 ** 24];
 
 /**
  * Model-specific registers: energy, limits, temperatures, cycles and duty cycles of Intel's processors, and energy of AMD's.
@@ -59,6 +72,40 @@ export class MsrProvider implements Provider {
 
   /** See {@link Provider.prepare}. */
   prepare(meters: readonly Meter[]): () => readonly Reading[] {
+    const { entries, requests, indexes } = this.#batchOf(meters);
+    return () => {
+      const { values, errors } = this.#reader!.read(requests);
+      return entries.map(({ decode }, i) => {
+        const index = indexes[i];
+        if (errors[index] !== 0) return { reason: reasonOf(new SysError("read a register", -errors[index])) };
+        return decode(values[index]) ?? { reason: "the register says that it is not valid now" };
+      });
+    };
+  }
+
+  /** See {@link Provider.sample}. */
+  sample(meters: readonly Meter[], periodSeconds: number): MeterSampler | null {
+    if (!(this.#reader instanceof MsrDevices)) return null;
+    const { entries, requests, indexes } = this.#batchOf(meters);
+    const periodNs = Math.round(periodSeconds * 1e9);
+    const capacity = Math.floor(Math.min(ringSeconds / periodSeconds, ringBytesMax / recordBytesOf(requests.length)));
+    const sampler = new Sampler(this.#reader.base, { requests, periodNs, capacity: Math.max(2, capacity), driver: this.name });
+    return {
+      read() {
+        const samples: MeterSample[] = [];
+        // One call has a megabyte of them at most.
+        for (let some = sampler.read(); some.length > 0; some = sampler.read()) {
+          for (const { atNs, values } of some) {
+            samples.push({ atNs, values: entries.map(({ decode }, i) => decoded(values[indexes[i]], decode)) });
+          }
+        }
+        return samples;
+      },
+      [Symbol.dispose]: () => sampler[Symbol.dispose](),
+    };
+  }
+
+  #batchOf(meters: readonly Meter[]): { entries: readonly MsrMeter[]; requests: readonly MsrRequest[]; indexes: readonly number[] } {
     const entries = meters.map((meter) => this.#entries.get(meter)!);
     // A register that several meters show is read once, so that they agree.
     const places = new Map<string, number>();
@@ -70,14 +117,7 @@ export class MsrProvider implements Provider {
       places.set(key, requests.length);
       return requests.push(request) - 1;
     });
-    return () => {
-      const { values, errors } = this.#reader!.read(requests);
-      return entries.map(({ decode }, i) => {
-        const index = indexes[i];
-        if (errors[index] !== 0) return { reason: reasonOf(new SysError("read a register", -errors[index])) };
-        return decode(values[index]) ?? { reason: "the register says that it is not valid now" };
-      });
-    };
+    return { entries, requests, indexes };
   }
 
   /** See {@link Provider.plan}. */
@@ -99,6 +139,15 @@ export class MsrProvider implements Provider {
   [Symbol.dispose](): void {
     if (this.#reader !== null && Symbol.dispose in this.#reader) (this.#reader as MsrReader & Disposable)[Symbol.dispose]();
   }
+}
+
+/** What a sampler keeps of one period. */
+function recordBytesOf(count: number): number {
+  return 32 + 8 * (Math.ceil(count / 64) + count);
+}
+
+function decoded(value: bigint | null, decode: MsrMeter["decode"]): number | null {
+  return value === null ? null : decode(value);
 }
 
 function openDevices(files: KernelFiles, driver: MsrDriver, lacks: Lack[]): MsrDevices | null {

@@ -52,15 +52,22 @@ function shapeOf(name: string, description: PapiDescription): Shape {
   return { unit, scale, isDouble, hasNone: isUndescribed(name, description), kind: isGauge ? "gauge" : "counter" };
 }
 
+/** Whose events are counted. */
+export interface PapiOptions {
+  /** Those of a process: of its first thread, and what that starts later; those of this process by default. */
+  readonly pid?: number;
+  /** Those of a process that is told by {@link PapiProvider.attach}: until then there are no values. */
+  readonly isForProgram?: boolean;
+}
+
 /**
  * Counters of PAPI as meters with the names `papi/EVENT`, beside those of the machine: whatever a component of PAPI counts, and
  * what software registers in this process.
  *
  * @param events As `papi_avail` and `papi_native_avail` list them, such as `PAPI_TOT_CYC`.
- * @param options `pid`: whose, for events of a process: its first thread, and what that starts later. Those of this process by
- * default.
+ * @param options Whose, for events of a process. Events of the machine, and those that software registers here, are what they are.
  */
-export function papiProvider(events: readonly string[], options: { readonly pid?: number } = {}, from: Papi = papi): Provider {
+export function papiProvider(events: readonly string[], options: PapiOptions = {}, from: Papi = papi): PapiProvider {
   const found: { name: string; shape: Shape; doc: string }[] = [];
   const lacks: Lack[] = [];
   for (const name of new Set(events)) {
@@ -68,7 +75,7 @@ export function papiProvider(events: readonly string[], options: { readonly pid?
     if (typeof described === "string") lacks.push({ what: `papi/${name}`, why: described });
     else found.push({ name, shape: shapeOf(name, described), doc: described.doc });
   }
-  if (found.length === 0) return new PapiProvider(null, [], lacks);
+  if (found.length === 0) return new PapiProvider(null, [], lacks, () => null);
   const names = found.map(({ name }) => name);
   const open = from.open(names, options);
   const entries = found.flatMap(({ name, shape, doc }, index): Entry[] => {
@@ -76,7 +83,10 @@ export function papiProvider(events: readonly string[], options: { readonly pid?
     lacks.push({ what: `papi/${name}`, why: reasonOfPapi(open.errors[index]) });
     return [];
   });
-  return new PapiProvider(open, entries, lacks);
+  if (!options.isForProgram) return new PapiProvider(open, entries, lacks, () => open);
+  // That was to see what can be counted.
+  open[Symbol.dispose]();
+  return new PapiProvider(null, entries, lacks, (pid) => from.open(names, { pid }));
 }
 
 /** The description of an event, or why it cannot be had. */
@@ -129,20 +139,48 @@ function reasonOfPapi(error: number): string {
   return reasons[code] ?? `PAPI could not count it (${code})`;
 }
 
-class PapiProvider implements Provider {
+type OpenEvents = ReturnType<Papi["open"]>;
+
+/** See {@link papiProvider}. */
+export class PapiProvider implements Provider {
+  /** See {@link Provider.name}. */
   readonly name = "papi";
+  /** See {@link Provider.meters}. */
   readonly meters: readonly Meter[];
   readonly #entries: ReadonlyMap<Meter, Entry>;
+  #open: OpenEvents | null;
 
-  constructor(readonly open: ReturnType<Papi["open"]> | null, entries: readonly Entry[], readonly lacks: readonly Lack[]) {
+  /** Takes events that are open; with `null`, they will be by `openFor`. */
+  constructor(
+    open: OpenEvents | null,
+    entries: readonly Entry[],
+    readonly lacks: readonly Lack[],
+    readonly openFor: (pid: number) => OpenEvents | null,
+  ) {
+    this.#open = open;
     this.#entries = new Map(entries.map((entry) => [entry.meter, entry]));
     this.meters = [...this.#entries.keys()];
   }
 
+  /**
+   * Begins to count what a process does, where {@link PapiOptions.isForProgram} is set; call it once, before the process runs.
+   *
+   * @returns What could not be counted of it.
+   */
+  attach(pid: number): readonly Lack[] {
+    if (this.#open !== null) return [];
+    const open = this.#open = this.openFor(pid);
+    return [...this.#entries.values()].flatMap(({ meter, index }) =>
+      open!.errors[index] === 0 ? [] : [{ what: meter.name, why: reasonOfPapi(open!.errors[index]) }]
+    );
+  }
+
+  /** See {@link Provider.prepare}. */
   prepare(meters: readonly Meter[]): () => readonly Reading[] {
     const entries = meters.map((meter) => this.#entries.get(meter)!);
     return () => {
-      const { values, errors } = this.open!.read();
+      if (this.#open === null) return entries.map(() => ({ reason: "the program that it is counted for has not started" }));
+      const { values, errors } = this.#open.read();
       const doubles = new Float64Array(values.buffer);
       return entries.map(({ index, isDouble, scale, hasNone }): Reading => {
         if (errors[index] < 0) return { reason: reasonOfPapi(errors[index]) };
@@ -152,11 +190,13 @@ class PapiProvider implements Provider {
     };
   }
 
+  /** See {@link Provider.plan}. */
   plan(meter: Meter): Change[] {
     throw new RefusedError(`Cannot set ${meter.name}: it is not an actuator`);
   }
 
+  /** Stops counting; again does nothing. */
   [Symbol.dispose](): void {
-    this.open?.[Symbol.dispose]();
+    this.#open?.[Symbol.dispose]();
   }
 }

@@ -42,8 +42,10 @@ interface Series {
   readonly counter: Accumulator | null;
   /** Of the column, for each one of the meter's unit and second. */
   readonly factor: number;
-  /** What a counter had when the last row was made. */
+  /** What a counter had when it last was in a row. */
   before: number;
+  /** When that was, or when a counter had its first value; `null` before. */
+  beforeSeconds: number | null;
   weighted: number;
   weight: number;
   low: number;
@@ -51,7 +53,7 @@ interface Series {
 }
 
 /**
- * Makes a trace of snapshots. A counter becomes what it added per second since the row before: energy is mean power in W, time is
+ * Makes a trace of snapshots. A counter becomes what it added per second since it last was in a row: energy is mean power in W, time is
  * a share in %, and anything else a rate in Hz. A gauge stays what it is.
  */
 export class Recorder {
@@ -65,7 +67,7 @@ export class Recorder {
   #firstNs: bigint | null = null;
   #seconds = 0;
   #rowSeconds = 0;
-  #missed = 0;
+  #rowCount = 0;
 
   /** A trace without rows of these meters, which snapshots have in this order. */
   constructor(meters: readonly Meter[], options: RecorderOptions) {
@@ -88,7 +90,7 @@ export class Recorder {
 
   /** How many periods went by without a row. */
   get missed(): number {
-    return this.#missed;
+    return Math.max(0, Math.round(this.#rowSeconds / this.#options.periodSeconds) + 1 - this.#rowCount);
   }
 
   /**
@@ -98,25 +100,27 @@ export class Recorder {
   add({ atNs, values }: Pick<Snapshot, "atNs" | "values">): TraceRow | null {
     this.#firstNs ??= atNs;
     this.#seconds = Number(atNs - this.#firstNs) / 1e9;
-    for (const [index, { meter, counter }] of this.#series.entries()) {
+    for (const [index, series] of this.#series.entries()) {
+      const { meter, counter } = series;
       const value = values[index];
       if (counter === null || value === null) continue;
+      series.beforeSeconds ??= this.#seconds;
       const { warning } = counter.add(atNs, value);
       if (warning !== null && !this.#warnings.has(meter)) this.#warnings.set(meter, warning);
     }
     const passed = this.#seconds - this.#rowSeconds;
     const isFirst = this.#seconds === 0;
     if (!isFirst && passed < this.#options.periodSeconds / 2) return null;
-    if (!isFirst) this.#missed += Math.max(0, Math.round(passed / this.#options.periodSeconds) - 1);
-    const row = { seconds: this.#seconds, values: this.#series.map((series, index) => take(series, values[index], passed)) };
+    const row = { seconds: this.#seconds, values: this.#series.map((series, index) => take(series, values[index], this.#seconds)) };
     this.#rowSeconds = this.#seconds;
+    this.#rowCount++;
     if (this.#options.keepsRows ?? true) this.#rows.push(row);
     return row;
   }
 
   /** Everything so far. */
   trace(): Trace {
-    return { startedAt: this.#startedAt.toISOString(), columns: this.columns, rows: [...this.#rows], missed: this.#missed };
+    return { startedAt: this.#startedAt.toISOString(), columns: this.columns, rows: [...this.#rows], missed: this.missed };
   }
 
   /** What each meter showed so far, in their order. */
@@ -131,14 +135,17 @@ export class Recorder {
   }
 }
 
-/** The value of a row. Counters have one from the second row on. */
-function take(series: Series, value: number | null, seconds: number): number | null {
+/** The value of a row. Counters have one from their second value on. */
+function take(series: Series, value: number | null, nowSeconds: number): number | null {
+  if (value === null) return null;
   const { counter, factor } = series;
-  let taken = value;
+  const seconds = nowSeconds - (series.beforeSeconds ?? nowSeconds);
+  let taken: number | null = value;
   if (counter !== null) {
-    taken = value === null || seconds === 0 ? null : atMost((counter.total - series.before) * factor / seconds, series.column);
-    if (value !== null) series.before = counter.total;
+    taken = seconds === 0 ? null : atMost((counter.total - series.before) * factor / seconds, series.column);
+    series.before = counter.total;
   }
+  series.beforeSeconds = nowSeconds;
   if (taken === null) return null;
   // The first value of a gauge stands for no time yet, unless it stays alone.
   const weight = seconds || 1e-9;
@@ -159,7 +166,7 @@ function seriesOf(meter: Meter, gauges: ReadonlySet<string>): Series {
   const { factor, ...column } = counter === null
     ? { name: meter.name, unit: meter.unit, doc: meter.provenance, factor: 1 }
     : rateOf(meter, gauges);
-  return { meter, column, counter, factor, before: 0, weighted: 0, weight: 0, low: Infinity, high: -Infinity };
+  return { meter, column, counter, factor, before: 0, beforeSeconds: null, weighted: 0, weight: 0, low: Infinity, high: -Infinity };
 }
 
 /** What a counter is when it is divided by time. */

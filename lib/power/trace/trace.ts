@@ -14,7 +14,7 @@ export interface TraceColumn {
 export interface TraceRow {
   /** Time since the start of the trace. */
   readonly seconds: number;
-  /** In the order of the columns; `null` where there is none. */
+  /** In the order of the columns; `null` where there is none. A rate is the mean since the row before that has one, or the start. */
   readonly values: readonly (number | null)[];
 }
 

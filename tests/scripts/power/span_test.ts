@@ -15,7 +15,7 @@ function ignore(): void {}
 // The library opens when it is first used, and stays open.
 errnoText(errno.ENOENT);
 getAffinity(0);
-await during(kernel, { argv: ["true"], periodSeconds: 1 }, () => {});
+await during(kernel, { argv: ["true"], periodSeconds: 1, holdsProgram: true }, () => {});
 
 Deno.test("during() takes a step before the program starts and one after its end, and has its exit status", async () => {
   const path = Deno.makeTempFileSync();
@@ -34,6 +34,23 @@ Deno.test("during() ends when the time is over, and waits for a program that goe
   assert.deepEqual(await ended({ argv: [], seconds: 0.05, periodSeconds: 0.01 }, () => count++), { code: 0, by: "time" });
   assert.ok(count >= 2);
   assert.deepEqual(await ended({ argv: ["sh", "-c", "sleep 0.2; exit 3"], seconds: 0.01, periodSeconds: 0.005 }), { code: 3, by: "time" });
+});
+
+Deno.test("during() holds a program until it was told of, and lets it run also when that fails", async () => {
+  const path = Deno.makeTempFileSync();
+  try {
+    const argv = ["sh", "-c", `echo done > ${path}`];
+    const seen: unknown[] = [];
+    const onStart = (pid: number, isHeld: boolean) => {
+      const state = /^State:\t(.)/m.exec(kernel.read(`/proc/${pid}/status`))![1];
+      seen.push(Deno.readTextFileSync(path) === "" || !isHeld, isHeld === (state === "t"));
+    };
+    assert.equal((await ended({ argv, periodSeconds: 1, holdsProgram: true, onStart })).code, 0);
+    assert.deepEqual([seen, Deno.readTextFileSync(path)], [[true, true], "done\n"]);
+    await assert.rejects(() => ended({ argv: ["true"], periodSeconds: 1, holdsProgram: true, onStart: thrown }), /at once/);
+  } finally {
+    Deno.removeSync(path);
+  }
 });
 
 Deno.test("during() ends when nobody needs another step", async () => {

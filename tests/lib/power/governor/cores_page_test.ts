@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { KernelRoot } from "../../../../ffi/kernel_root.ts";
 import { clockNs } from "../../../../ffi/mod.ts";
-import { coresLayout, CoresPage, decodeCores, encodeCores, numberOf } from "../../../../lib/power/governor/cores_page.ts";
+import {
+  coresLayout,
+  CoresPage,
+  decodeCores,
+  encodeCores,
+  numberOf,
+  ownPagePrefix,
+  removeDeadPages,
+} from "../../../../lib/power/governor/cores_page.ts";
 
 const kernel = new KernelRoot();
 // The library opens on first use and stays open: within a test that would count as a leak.
@@ -48,4 +56,24 @@ Deno.test({ name: "the page is its user's alone", ignore: Deno.uid() !== 0 }, ()
   page[Symbol.dispose]();
   page[Symbol.dispose]();
   assert.throws(() => Deno.statSync(page.path), Deno.errors.NotFound);
+});
+
+Deno.test("removeDeadPages() removes what processes left that are gone, and nothing else", () => {
+  const directory = Deno.makeTempDirSync({ dir: "/dev/shm" });
+  const kernel = new KernelRoot();
+  try {
+    const [pid, startTicks] = /-(\d+)-(\d+)-$/.exec(ownPagePrefix(kernel))!.slice(1);
+    assert.equal(Number(pid), Deno.pid);
+    using page = new CoresPage(directory, 4, undefined, ownPagePrefix(kernel));
+    // A process of the number of one that is gone is another one.
+    const dead = [`nodeos-cores-${pid}-${Number(startTicks) + 1}-x`, "nodeos-cores-4194999-1-x"];
+    const others = ["nodeos-cores-abc", "lock", "ledger.json"];
+    for (const name of [...dead, ...others]) Deno.writeTextFileSync(`${directory}/${name}`, "");
+    removeDeadPages(kernel, directory);
+    const left = [...Deno.readDirSync(directory)].map(({ name }) => name);
+    assert.deepEqual(left.toSorted(), [...others, page.path.slice(directory.length + 1)].toSorted());
+    removeDeadPages(kernel, `${directory}/none`);
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
 });

@@ -60,6 +60,26 @@ Deno.test("parsePapiUnit() knows the units that components of PAPI write", () =>
   ]);
 });
 
+Deno.test("events of a program have values when it is known, and what cannot be counted of it is said", () => {
+  const papi = new FakePapi({ CYCLES: plain, LOCKED: plain, OFF: -95 });
+  using provider = papiProvider(["CYCLES", "LOCKED", "OFF"], { isForProgram: true }, papi);
+  assert.deepEqual(provider.lacks.map(({ what }) => what), ["papi/OFF"]);
+  assert.deepEqual(papi.opened, []);
+  const read = provider.prepare(provider.meters);
+  const reason = "the program that it is counted for has not started";
+  assert.deepEqual(read(), [{ reason }, { reason }]);
+  papi.startErrors = { LOCKED: -1 };
+  assert.deepEqual(provider.attach(77).map(({ what, why }) => [what, /not permitted/.test(why)]), [["papi/LOCKED", true]]);
+  assert.deepEqual(papi.opened, [{ names: ["CYCLES", "LOCKED"], pid: 77 }]);
+  papi.values = { CYCLES: 5n };
+  papi.errors = papi.startErrors;
+  assert.deepEqual([read()[0], typeof read()[1]], [5, "object"]);
+  // Once is enough.
+  assert.deepEqual([provider.attach(78), papi.opened.length], [[], 1]);
+  provider[Symbol.dispose]();
+  assert.deepEqual(papi.opened, []);
+});
+
 Deno.test("events become meters, as what they are described", () => {
   const papi = new FakePapi({
     PAPI_TOT_CYC: { ...plain, doc: "Total cycles" },

@@ -38,9 +38,26 @@ Deno.test("Recorder keeps the sum of a counter when readings are missing or come
   const recorder = new Recorder([energy], { periodSeconds: 1 });
   assert.deepEqual(recorder.add(snapshot(0, 0)), { seconds: 0, values: [null] });
   assert.deepEqual(recorder.add(snapshot(1, null)), { seconds: 1, values: [null] });
-  assert.deepEqual(recorder.add(snapshot(2, 200)), { seconds: 2, values: [200] });
+  assert.deepEqual(recorder.add(snapshot(2, 200)), { seconds: 2, values: [100] });
   assert.equal(recorder.add(snapshot(2.1, 215)), null);
   assert.deepEqual([recorder.summaries()[0].total, recorder.trace().rows.length], [215, 3]);
+});
+
+Deno.test("Recorder makes rates since the last value of each counter, which begins when its first one comes", () => {
+  const recorder = new Recorder([energy, cycles], { periodSeconds: 1 });
+  for (const [second, joules, counts] of [[0, 0, null], [1, 10, null], [2, 20, 500], [3, null, null], [4, 80, 900]] as const) {
+    recorder.add(snapshot(second, joules, counts));
+  }
+  assert.deepEqual(recorder.trace().rows.map(({ values }) => values), [[null, null], [10, null], [10, null], [null, null], [30, 200]]);
+  assert.deepEqual(recorder.summaries().map(({ total }) => total), [80, 400]);
+});
+
+Deno.test("Recorder takes what is counted before a row is due into the next row", () => {
+  const recorder = new Recorder([cycles], { periodSeconds: 1 });
+  recorder.add(snapshot(0, null));
+  assert.equal(recorder.add(snapshot(0.1, 7)), null);
+  assert.deepEqual(recorder.add(snapshot(1.1, 107))?.values, [100]);
+  assert.equal(recorder.summaries()[0].total, 100);
 });
 
 Deno.test("Recorder counts periods without a row, and passes on the first that accumulators warn of", () => {
