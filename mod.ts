@@ -138,7 +138,7 @@ export type {
 } from "./lib/power/meter.ts";
 export type { PowerEvent } from "./lib/power/papi_events.ts";
 export type { PapiDescription, PapiEvents, PapiReading } from "./ffi/papi.ts";
-export { type Papi, type PapiOptions, type PapiProvider, papiProvider } from "./lib/power/providers/papi.ts";
+export { type OpenEvents, type Papi, type PapiOptions, type PapiProvider, papiProvider } from "./lib/power/providers/papi.ts";
 export { Registry as PowerRegistry } from "./lib/power/registry.ts";
 export type { Snapshot, SnapshotReader } from "./lib/power/snapshot.ts";
 export type { Trace, TraceColumn, TraceRow } from "./lib/power/trace/trace.ts";

@@ -139,7 +139,8 @@ function reasonOfPapi(error: number): string {
   return reasons[code] ?? `PAPI could not count it (${code})`;
 }
 
-type OpenEvents = ReturnType<Papi["open"]>;
+/** Events that are being counted. */
+export type OpenEvents = ReturnType<Papi["open"]>;
 
 /** See {@link papiProvider}. */
 export class PapiProvider implements Provider {
