@@ -3,8 +3,9 @@ import { KernelRoot } from "../../../../ffi/kernel_root.ts";
 import { getAffinity } from "../../../../ffi/task.ts";
 import { clockNs } from "../../../../ffi/mod.ts";
 import { UsageError } from "../../../../lib/errors.ts";
-import { formatCpuList, parseCpuList } from "../../../../lib/kernel/cpulist.ts";
+import { formatCpuList } from "../../../../lib/kernel/cpulist.ts";
 import { readTopology } from "../../../../lib/kernel/topology.ts";
+import { cpusOf, startPair } from "./pair.ts";
 import { ProgramRuntime } from "../../../../lib/power/governor/program.ts";
 
 const kernel = new KernelRoot();
@@ -13,25 +14,6 @@ clockNs();
 getAffinity(0);
 const topology = readTopology(kernel);
 const lack = topology.cores.length < 2 ? " [needs two cores]" : "";
-
-/** What the kernel says of the CPUs of a process. */
-function cpusOf(pid: number): string {
-  return formatCpuList(parseCpuList(/^Cpus_allowed_list:\s*(.+)$/m.exec(kernel.read(`/proc/${pid}/status`))![1]));
-}
-
-/** A program that has started another one, and their process ids. */
-async function startPair(env: Readonly<Record<string, string>> = {}) {
-  const child = new Deno.Command("sh", { args: ["-c", "sleep 300 & echo $!; wait"], env, stdout: "piped" }).spawn();
-  const reader = child.stdout.getReader();
-  const inner = Number(new TextDecoder().decode((await reader.read()).value));
-  const end = async () => {
-    Deno.kill(inner, "SIGKILL");
-    child.kill("SIGKILL");
-    await reader.cancel();
-    await child.status;
-  };
-  return { pid: child.pid, inner, [Symbol.asyncDispose]: end };
-}
 
 Deno.test(
   { name: `a silent program is held to its floor with all that it started, and nobody else${lack}`, ignore: lack !== "" },

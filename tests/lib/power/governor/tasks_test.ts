@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { KernelRoot } from "../../../../ffi/kernel_root.ts";
 import { getAffinity } from "../../../../ffi/task.ts";
-import { formatCpuList, parseCpuList } from "../../../../lib/kernel/cpulist.ts";
+import { formatCpuList } from "../../../../lib/kernel/cpulist.ts";
 import { readTopology } from "../../../../lib/kernel/topology.ts";
+import { cpusOf, startPair } from "./pair.ts";
 import { ProgramTasks } from "../../../../lib/power/governor/tasks.ts";
 
 const kernel = new KernelRoot();
@@ -10,25 +11,6 @@ const kernel = new KernelRoot();
 getAffinity(0);
 const topology = readTopology(kernel);
 const lack = topology.cores.length < 2 ? " [needs two cores]" : "";
-
-/** What the kernel says of the CPUs of a process. */
-function cpusOf(pid: number): string {
-  return formatCpuList(parseCpuList(/^Cpus_allowed_list:\s*(.+)$/m.exec(kernel.read(`/proc/${pid}/status`))![1]));
-}
-
-/** A program that has started another one, and their process ids. */
-async function startPair() {
-  const child = new Deno.Command("sh", { args: ["-c", "sleep 300 & echo $!; wait"], stdout: "piped" }).spawn();
-  const reader = child.stdout.getReader();
-  const inner = Number(new TextDecoder().decode((await reader.read()).value));
-  const end = async () => {
-    Deno.kill(inner, "SIGKILL");
-    child.kill("SIGKILL");
-    await reader.cancel();
-    await child.status;
-  };
-  return { pid: child.pid, inner, [Symbol.asyncDispose]: end };
-}
 
 Deno.test({
   name: `ProgramTasks moves a thread to a core and back, and leaves a process id alone that is another's${lack}`,
