@@ -26,6 +26,7 @@ Deno.test("every rule complains with a hint", () => {
     "change-only-by-steps": `files.makeDirectory(path);`,
     "unit-in-name": `export interface A { memory: number }`,
     "no-npm-on-start-up": `import { z } from "zod";`,
+    "no-output-over-device": `run("gcc a.c -${"o"} /dev/null");`,
   };
   assert.deepEqual(Object.keys(samples), Object.keys(plugin.rules));
   for (const [rule, source] of Object.entries(samples)) {
@@ -330,4 +331,25 @@ Deno.test("no-npm-on-start-up allows what only some commands load, and the excep
   }
   accepted("no-npm-on-start-up", "lib/container/spec_file.ts", `import { z } from "zod"; import { parse } from "yaml";`);
   refused("no-npm-on-start-up", "lib/container/spec_file.ts", `import { z } from "zod"; import fs from "node:fs";`, /node:fs/);
+});
+
+// The samples are put together: as one text they would be complaints about this file.
+Deno.test("no-output-over-device finds outputs that would replace a device", () => {
+  const [option, place] = ["-" + "o", "/dev/" + "null"];
+  for (
+    const source of [
+      `run("gcc a.c ${option} ${place}");`,
+      "run(`gcc ${file} " + `${option} ${place}` + "`);",
+      `new Deno.Command("gcc", { args: ["a.c", "${option}", "${place}"] });`,
+      `run("sh -c 'gcc a.c ${option}${place}'");`,
+    ]
+  ) refused("no-output-over-device", "tests/ffi/programs.ts", source, /a compiler's output/);
+  for (
+    const source of [
+      `run("gcc a.c ${option} /tmp/null");`,
+      `run("gcc -E a.c > ${place}");`,
+      `open("${place}");`,
+      `new Deno.Command("gcc", { args: ["${option}", out, "${place}"] });`,
+    ]
+  ) accepted("no-output-over-device", "tests/ffi/programs.ts", source);
 });

@@ -13,7 +13,7 @@ function directoryOfPrograms(): string {
 
 /** Why programs of OpenMP cannot be compiled here, or `null` when they can. */
 export const openMpLack: string | null = new Deno.Command("sh", {
-    args: ["-c", "echo 'int main(void) { return 0; }' | gcc -fopenmp -x c - -o /dev/null"],
+    args: ["-c", "echo '#include <omp.h>' | gcc -fopenmp -E -x c -"],
     stdout: "null",
     stderr: "null",
   }).outputSync().success

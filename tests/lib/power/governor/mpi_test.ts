@@ -18,8 +18,10 @@ function missing(tool: string): string | null {
 }
 
 function missingHeader(): string | null {
-  const args = ["-c", "echo '#include <mpi.h>' | mpicc -fopenmp -E -x c - -o /dev/null"];
-  return new Deno.Command("sh", { args, stderr: "null" }).outputSync().success ? null : "needs mpi.h (Debian: libopenmpi-dev)";
+  const args = ["-c", "echo '#include <mpi.h>' | mpicc -fopenmp -E -x c -"];
+  return new Deno.Command("sh", { args, stdout: "null", stderr: "null" }).outputSync().success
+    ? null
+    : "needs mpi.h (Debian: libopenmpi-dev)";
 }
 
 Deno.test({ name: lack === null ? name : `${name} [${lack}]`, ignore: lack !== null }, async () => {
