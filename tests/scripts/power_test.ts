@@ -541,6 +541,15 @@ Deno.test("nodeos power list works on every machine, and without power says how 
   assert.doesNotMatch(lacks, /^METER/m);
 });
 
+/** Gives another user the packages that this one has: it could not read ours, and the network need not be there. */
+function copyPackages(denoDirectory: string): void {
+  const { stdout } = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).outputSync();
+  const { npmCache } = JSON.parse(new TextDecoder().decode(stdout));
+  const script = 'mkdir -p "$2" && cp -r "$1" "$2/npm" && chown -R 65534:65534 "$2"';
+  const { success, stderr } = new Deno.Command("sh", { args: ["-c", script, "sh", npmCache, denoDirectory] }).outputSync();
+  assert(success, new TextDecoder().decode(stderr));
+}
+
 Deno.test({
   name: `somebody who is not root sees what there is, and may read nothing without a policy${
     simulationLack === null ? "" : ` [${simulationLack}]`
@@ -549,6 +558,7 @@ Deno.test({
   async fn() {
     const directory = Deno.makeTempDirSync();
     try {
+      copyPackages(`${directory}/deno`);
       Deno.chownSync(directory, 65534, 65534);
       const env = { NODEOS_STATE: `${directory}/state`, HOME: directory, DENO_DIR: `${directory}/deno` };
       const list = await runSimulated(
