@@ -1,4 +1,5 @@
 import { libraryPath } from "../../../ffi/library.ts";
+import { sanitizer } from "../sanitizer.ts";
 
 const folder = new URL(".", import.meta.url).pathname;
 let built: string | undefined;
@@ -51,7 +52,12 @@ export class Talk implements AsyncDisposable {
   #rest = "";
 
   constructor(path: string, env: Readonly<Record<string, string>>) {
-    this.#child = new Deno.Command(path, { env: { ...env }, stdin: "piped", stdout: "piped" }).spawn();
+    const preloads = [sanitizer.LD_PRELOAD, ...(env.LD_PRELOAD ?? "").split(":")].filter((one, index, all) =>
+      one && all.indexOf(one) === index
+    );
+    // What is linked with the sanitizer wants it to come first.
+    const given = preloads.length === 0 ? env : { ...env, LD_PRELOAD: preloads.join(":") };
+    this.#child = new Deno.Command(path, { env: given, stdin: "piped", stdout: "piped" }).spawn();
     this.#writer = this.#child.stdin.getWriter();
     this.#reader = this.#child.stdout.getReader();
   }
