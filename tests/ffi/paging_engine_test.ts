@@ -71,6 +71,7 @@ const said: Record<string, Record<string, string>> = {
   expect: {
     one_fault: "takes one fault for a page that is read and then written, where others were",
     only_read: "does not write back what was only read, even where it expected a write",
+    out_of_reach: "does not touch itself what the program has made unreadable",
     back_again: "writes back what is again as it was once",
     failed_once: "writes what it expected, and could not write, later",
     given_up: "expects no writes any more of who only reads",

@@ -51,8 +51,9 @@ for (const kind of ["shared", "private"]) {
   test(`what a preloaded program does at random to a ${kind} mapping ends as a model of it says`, nothing, async () => {
     const program = await compiled(["gcc", "-std=c17"], [...pagingFlags, `${checkout}tests/ffi/paging/preload_random.c`]);
     const path = newPath("data");
-    for (let round = 0; round < 5; round++) {
-      const seed = `${crypto.getRandomValues(new Uint32Array(1))[0]}`, command = [program, kind, seed, "4000", path];
+    // The first found pages that were read ahead, in a part that was unmapped, where writes were expected.
+    for (const seed of [2205717659, ...crypto.getRandomValues(new Uint32Array(5))]) {
+      const command = [program, kind, `${seed}`, "4000", path];
       const fine = { code: 0, out: "fine\n", err: "" };
       assert.deepEqual(await run(command), fine, `seed ${seed}, plain`);
       assert.deepEqual(await run(command, preloaded(path, { NODEOS_PAGING_BUFFER: "128K" })), fine, `seed ${seed}`);

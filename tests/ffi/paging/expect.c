@@ -74,6 +74,25 @@ static void only_read(void) {
         unmap(region, buffer, memory);
 }
 
+/* So is one that nobody may read by then. */
+static void out_of_reach(void) {
+        struct nodeos_buffer *buffer = new_buffer(ROOM);
+        struct memory *memory = memory_store(PAGES, WRITE_SAFE);
+        struct nodeos_region *region = map_learned(buffer, memory);
+        int writes = memory->writes;
+        char *page = (char *) words_of(region) + 9 * PAGE;
+
+        EQUAL(*(volatile uint64_t *) page, value_of(9, 0));
+        EQUAL(statistics_of(region).dirty_pages, 1);
+        EQUAL(mprotect(page, PAGE, PROT_NONE), 0);
+        EQUAL(nodeos_region_flush(region, 0, 0), 0);
+        EQUAL(nodeos_region_evict(region, 0, 0), 0);
+        EQUAL(memory->writes, writes);
+        EQUAL(mprotect(page, PAGE, PROT_READ | PROT_WRITE), 0);
+        EQUAL(*(volatile uint64_t *) page, value_of(9, 0));
+        unmap(region, buffer, memory);
+}
+
 /* Content that was there before, and comes back after something else was stored, is a change. */
 static void back_again(void) {
         struct nodeos_buffer *buffer = new_buffer(ROOM);
@@ -135,6 +154,7 @@ int main(int count, char **args) {
         static const struct probe probes[] = {
                 { "one_fault", one_fault },
                 { "only_read", only_read },
+                { "out_of_reach", out_of_reach },
                 { "back_again", back_again },
                 { "failed_once", failed_once },
                 { "given_up", given_up },
