@@ -73,12 +73,15 @@ static int find_root(const char *path, int write, struct root **ret_root, const 
         return -EACCES;
 }
 
+/* What goes through "..", as links of sysfs do, is refused when anything is renamed on the machine just then: a moment later it is not. */
+enum { OPEN_TRIES = 1000 };
+
 int kernel_open(const char *path, int flags) {
         struct open_how how = { .flags = (uint64_t) flags | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
         int write = (flags & O_ACCMODE) != O_RDONLY;
         const char *rest;
         struct root *root;
-        int fd, error;
+        int fd, error, result = -EAGAIN;
 
         error = find_root(path, write, &root, &rest);
         if (error < 0)
@@ -88,8 +91,12 @@ int kernel_open(const char *path, int flags) {
         fd = root_fd(root);
         if (fd < 0)
                 return fd;
-        fd = (int) syscall(SYS_openat2, fd, rest, &how, sizeof(how));
-        return fd < 0 ? -errno : fd;
+        for (int tries = 0; result == -EAGAIN && tries < OPEN_TRIES; tries++) {
+                result = (int) syscall(SYS_openat2, fd, rest, &how, sizeof(how));
+                if (result < 0)
+                        result = -errno;
+        }
+        return result;
 }
 
 /* What is asked for at once: /proc/sys allocates as much, and refuses (ENOMEM) above 4 MiB. */

@@ -239,3 +239,24 @@ Deno.test({
     assert.throws(() => kernel.removeDirectory(child), { errno: errno.ENOENT });
   },
 });
+
+Deno.test("KernelRoot reads through links that go up while others rename files elsewhere", async () => {
+  // A link of sysfs such as ../../devices/virtual/net/lo.
+  const path = "/sys/class/net/lo/ifindex";
+  const directory = Deno.makeTempDirSync({ prefix: "nodeos-test-" });
+  const script = `Deno.mkdirSync("a"); console.log("on"); for (;;) { Deno.renameSync("a", "b"); Deno.renameSync("b", "a"); }`;
+  const args = ["eval", "--no-config", script];
+  const others = new Deno.Command(Deno.execPath(), { args, cwd: directory, stdin: "null", stdout: "piped" }).spawn();
+  try {
+    const output = others.stdout.getReader();
+    await output.read();
+    const found = new Set<string>();
+    for (let count = 0; count < 20_000; count++) found.add(kernel.read(path));
+    assert.deepEqual([...found], ["1\n"]);
+    await output.cancel();
+  } finally {
+    others.kill("SIGKILL");
+    await others.status;
+    Deno.removeSync(directory, { recursive: true });
+  }
+});
