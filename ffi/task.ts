@@ -17,6 +17,8 @@ const library = lazyLibrary({
   nodeos_mempolicy_set: { parameters: ["i32", "buffer"], result: "i32" },
   // int32_t nodeos_signal(int32_t pid, uint64_t start_ticks, int32_t signal);
   nodeos_signal: { parameters: ["i32", "u64", "i32"], result: "i32" },
+  // int32_t nodeos_signal_ignore(int32_t signal);
+  nodeos_signal_ignore: { parameters: ["i32"], result: "i32" },
 });
 
 /** `struct nodeos_sched_attr`: the kernel's `sched_attr` with the utilization clamps. */
@@ -134,4 +136,9 @@ export function sendSignal(pid: number, startTicks: bigint, signal: number): boo
   if (result === -3) return false;
   check(result, () => `send signal ${signal} to process ${pid}`);
   return true;
+}
+
+/** Ignores a signal, by its number, which the programs that we start then do as well. */
+export function ignoreSignal(signal: number): void {
+  check(library().nodeos_signal_ignore(signal), () => `ignore signal ${signal}`);
 }

@@ -1,4 +1,5 @@
 import type { KernelFiles } from "../ffi/kernel_root.ts";
+import { ignoreSignal } from "../ffi/task.ts";
 import { isInForeground } from "../lib/kernel/terminal.ts";
 
 /** What asks a command to end, by number. */
@@ -19,13 +20,17 @@ export class EndingSignals implements Disposable {
    * terminal has it then.
    */
   constructor(kernel: KernelFiles, onSignal: (signal: number, isTyped: boolean) => void) {
-    const ignored = ignoredSignals(kernel);
-    this.#listeners = (Object.keys(signals) as SignalName[]).filter((name) => !(ignored >> BigInt(signals[name] - 1) & 1n)).map((name) => {
+    const bits = ignoredSignals(kernel);
+    const names = Object.keys(signals) as SignalName[];
+    const ignored = names.filter((name) => bits >> BigInt(signals[name] - 1) & 1n);
+    this.#listeners = names.filter((name) => !ignored.includes(name)).map((name) => {
       // Deno does not say who sent it.
       const listener = () => onSignal(signals[name], typed.includes(name) && isInForeground(kernel, Deno.pid));
       Deno.addSignalListener(name, listener);
       return { name, listener };
     });
+    // With the first listener Deno takes some more signals for itself, and would end at those.
+    for (const name of ignored) ignoreSignal(signals[name]);
   }
 
   /** Stops listening. */

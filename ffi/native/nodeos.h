@@ -80,6 +80,9 @@ NODEOS_EXPORT int32_t nodeos_mempolicy_get(int32_t *ret_mode, uint64_t *ret_mask
 NODEOS_EXPORT int32_t nodeos_mempolicy_set(int32_t mode, const uint64_t *mask);
 /* Sends signal through a pidfd, so that a reused number is never hit: start_ticks is field 22 of /proc/PID/stat. */
 NODEOS_EXPORT int32_t nodeos_signal(int32_t pid, uint64_t start_ticks, int32_t signal);
+
+/* Ignores a signal, which the programs that we start then do as well. */
+NODEOS_EXPORT int32_t nodeos_signal_ignore(int32_t signal);
 /* Effective user id and effective capability word of this process. */
 NODEOS_EXPORT int32_t nodeos_uid(void);
 NODEOS_EXPORT int64_t nodeos_capabilities(void);

@@ -87,6 +87,12 @@ int32_t nodeos_signal(int32_t pid, uint64_t start_ticks, int32_t signal) {
         return syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0) < 0 ? -errno : 0;
 }
 
+int32_t nodeos_signal_ignore(int32_t signal) {
+        struct sigaction action = { .sa_handler = SIG_IGN };
+
+        return sigaction(signal, &action, NULL) < 0 ? -errno : 0;
+}
+
 int32_t nodeos_uid(void) {
         return (int32_t) geteuid();
 }
