@@ -119,7 +119,7 @@ export { boardPath, PowerBoard } from "./lib/power/glue/board.ts";
 export { PrometheusFile, prometheusText, writePrometheus } from "./lib/power/glue/prometheus.ts";
 export { type TauOptions, type TauRegion, writeTau } from "./lib/power/glue/tau.ts";
 export type { ProgressModel } from "./lib/power/control/progress.ts";
-export type { ProgressWish } from "./lib/power/governor/progress_cap.ts";
+export type { ProgressReport, ProgressWish } from "./lib/power/governor/progress_cap.ts";
 export { Governor, type GovernorOptions, type GovernorRecord } from "./lib/power/governor/governor.ts";
 export { ProgramRuntime } from "./lib/power/governor/program.ts";
 export type { CoreRequest, RuntimeNews, RuntimePort, RuntimeThreads, ThreadPlaces } from "./lib/power/governor/runtime.ts";

@@ -59,6 +59,7 @@ function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string
     while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
   } catch (error) {
     // The reader left (`nodeos ps | head -1`): there is nobody to write for, and nothing to complain about.
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    if (error instanceof Deno.errors.BrokenPipe) return;
+    throw new RefusedError(`Cannot write all of what there is to say: ${(error as { code?: string }).code ?? error}`, { cause: error });
   }
 }

@@ -100,6 +100,16 @@ const wholeJoules: ReadonlySet<number> = new Set([0x8f, 0xcf]);
 /** Small cores (Silvermont, Airmont) where the fields are exponents of microjoules and milliwatts. */
 const microUnits: ReadonlySet<number> = new Set([0x37, 0x4a, 0x4c, 0x5a]);
 
+/** Whether the limits of the platform have a layout of their own, with 17 bits of power. */
+export function hasWidePlatformLimits({ vendor, family, model }: CpuFamily): boolean {
+  return vendor === "GenuineIntel" && family === 6 && wholeJoules.has(model);
+}
+
+/** Whether windows are plain numbers of units, and not 2^Y (1 + Z/4). */
+export function hasPlainWindows({ vendor, family, model }: CpuFamily): boolean {
+  return vendor === "GenuineIntel" && family === 6 && microUnits.has(model);
+}
+
 /** Decodes register 0x606, or 0xC0010299 of AMD, as most processors have it. */
 export function decodeUnits(value: bigint): RaplUnits {
   return {

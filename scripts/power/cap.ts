@@ -1,13 +1,15 @@
 import { clockNs } from "../../ffi/mod.ts";
 import { getAffinity } from "../../ffi/task.ts";
 import { RefusedError, UsageError } from "../../lib/errors.ts";
+import { readTopology } from "../../lib/kernel/topology.ts";
 import type { Drift } from "../../lib/plan/executor.ts";
 import { PowerSession } from "../../lib/power/access/session.ts";
-import { Governor } from "../../lib/power/governor/governor.ts";
+import { Governor, type GovernorRecord } from "../../lib/power/governor/governor.ts";
+import type { Meter } from "../../lib/power/meter.ts";
 import { removeDeadPages } from "../../lib/power/governor/cores_page.ts";
 import { ProgramRuntime } from "../../lib/power/governor/program.ts";
 import type { Context } from "../context.ts";
-import { type CapOutcome, describeCap, renderCap } from "./cap_report.ts";
+import { type CapOutcome, describeCap, progressRefusal, renderCap } from "./cap_report.ts";
 import { CapRows } from "./cap_rows.ts";
 import { CapTally } from "./cap_summary.ts";
 import { isPower, isTraced, openPower, type PowerMachine, usualMeters } from "./machine.ts";
@@ -25,6 +27,8 @@ export interface CapFlags {
   readonly celsius?: number;
   /** Let the program use fewer threads. */
   readonly follow: boolean;
+  /** The progress that is enough: the cap becomes as low as that leaves room for. */
+  readonly progress?: ProgressTarget;
   /** Actuators that get a value for the time. */
   readonly set?: readonly Wish[];
   /** Time between two steps, in seconds. */
@@ -40,6 +44,9 @@ export interface CapFlags {
   /** One JSON document. */
   readonly json: boolean;
 }
+
+/** A share of the progress at the highest cap, or heartbeats per second. */
+export type ProgressTarget = { readonly share: number } | { readonly hz: number };
 
 /** A value for an actuator. */
 export interface Wish {
@@ -63,15 +70,18 @@ const rowSecondsMin = 0.1;
 /** Steps within a window, and how far apart they are at most. */
 const [stepsPerWindow, stepSecondsMax] = [20, 0.02];
 const stepSecondsMin = 2e-3;
+/** A program that is to be capped by its heartbeats, and sends none for so long, may not know of it. */
+const silentSeconds = 10;
 
 /** Keeps packages below a cap, or sets actuators, until a program or a time ends, and puts everything back. */
 export default async function cap(this: Context, flags: CapFlags, ...words: string[]): Promise<void> {
-  const { watts, argv } = split(words, flags.set !== undefined);
+  const { watts, argv } = split(words, flags.set !== undefined || flags.progress !== undefined);
   checkFlags(flags, watts, argv);
+  const isCapping = watts !== null || flags.progress !== undefined;
   const output = flags.output ?? (flags.json ? stdout : undefined);
   checkOutputs([output, flags.svg]);
   using machine = await openPower(this);
-  checkCanSet(machine, watts);
+  checkCanSet(machine, isCapping, watts);
   checkMaySet(machine);
   using results = new Results(this, flags);
   using file = output === undefined ? null : new TextOutput(output);
@@ -113,24 +123,35 @@ function split(words: readonly string[], canLack: boolean): { watts: number | nu
   });
 }
 
-function checkFlags({ follow, celsius, package: packages }: CapFlags, watts: number | null, argv: readonly string[]): void {
-  if (follow && (watts === null || argv.length === 0)) {
+function checkFlags({ follow, progress, celsius, package: packages }: CapFlags, watts: number | null, argv: readonly string[]): void {
+  const isCapping = watts !== null || progress !== undefined;
+  if (progress !== undefined && argv.length === 0) {
+    throw new UsageError("Cannot cap by progress: there is no program that makes any", {
+      remedy: "Give one that sends heartbeats: nodeos power cap --progress 90% -- ./solver in.dat",
+    });
+  }
+  if (follow && (!isCapping || argv.length === 0)) {
     throw new UsageError("Cannot let a program follow: it takes a cap and a program", {
       remedy: "Give both: nodeos power cap 60 --follow -- ./solver in.dat",
     });
   }
-  if (watts === null && (celsius !== undefined || packages !== undefined)) {
+  if (!isCapping && (celsius !== undefined || packages !== undefined)) {
     throw new UsageError("Cannot use --celsius and --package without a cap", { remedy: "Say the watts of each package first" });
   }
 }
 
+/** What can be set, or could if it were not locked, or if this user were another one. */
+function actuatorsOf({ meters }: PowerMachine["registry"]): Meter[] {
+  return meters.filter(({ isWritable, obstacle }) => isWritable || obstacle !== undefined);
+}
+
 /** Most virtual machines have nothing of it. What is only locked has a reason of its own. */
-function checkCanSet({ registry }: PowerMachine, watts: number | null): void {
-  const canSet = registry.meters.some(({ isWritable, obstacle }) => isWritable || obstacle !== undefined);
+function checkCanSet({ registry }: PowerMachine, isCapping: boolean, watts: number | null): void {
+  const canSet = actuatorsOf(registry).length > 0;
   const tells = registry.meters.some((meter) => isPower(meter) && meter.domain.kind === "package");
-  if (canSet && (tells || watts === null)) return;
+  if (canSet && (tells || !isCapping)) return;
   const what = canSet ? "this machine does not tell what its packages draw" : "nothing on this machine sets power";
-  throw new RefusedError(`Cannot ${watts === null ? "set" : "cap"} power: ${what}`, {
+  throw new RefusedError(`Cannot ${isCapping ? "cap" : "set"} power: ${what}`, {
     remedy: "See what is lacking: nodeos power list --lacks\n" +
       `  See how it works on a simulated package: nodeos power simulate -- nodeos power cap ${watts ?? 120} --for 10s`,
   });
@@ -138,7 +159,7 @@ function checkCanSet({ registry }: PowerMachine, watts: number | null): void {
 
 /** Who may set nothing is told so, and not that the journal cannot be written. */
 function checkMaySet({ registry, policy, person }: PowerMachine): void {
-  const actuators = registry.meters.filter(({ isWritable }) => isWritable);
+  const actuators = actuatorsOf(registry);
   if (actuators.length === 0 || actuators.some((meter) => policy.maySet(person, meter))) return;
   policy.checkSet(person, actuators[0], actuators[0].range.min);
 }
@@ -150,12 +171,18 @@ async function hold(
   { flags, watts, argv, asked }: CapRequest,
 ): Promise<CapOutcome> {
   const { registry, kernel } = machine;
-  const { window: windowSeconds, celsius } = flags;
-  using program = flags.follow ? followingProgram(context, machine) : null;
-  const runtime = program ?? undefined;
-  const governor = watts === null
-    ? null
-    : Governor.open({ registry, session, runtime, windowSeconds, limitCelsius: celsius ?? null, packages: flags.package });
+  const { window: windowSeconds, celsius, progress } = flags;
+  using program = flags.follow || progress !== undefined ? followingProgram(context, machine, flags.follow) : null;
+  const governor = watts === null && progress === undefined ? null : Governor.open({
+    registry,
+    session,
+    runtime: program ?? undefined,
+    windowSeconds,
+    limitCelsius: celsius ?? null,
+    packages: flags.package,
+    progress: progress && { wanted: progress, ...watts === null ? {} : { capMaxWatts: watts } },
+  });
+  const capWatts = watts ?? governor?.progress?.capMaxWatts ?? 0;
   const settings = (flags.set ?? []).map(({ name, value }) => session.set(name, value));
   const tallies = new Map((governor?.packages ?? []).map((id) => [id, new CapTally(windowSeconds)]));
   const periodSeconds = flags.period ?? Math.max(stepSecondsMin, Math.min(stepSecondsMax, windowSeconds / stepsPerWindow));
@@ -167,11 +194,17 @@ async function hold(
     const until = flags.for === undefined ? "until Ctrl-C" : `for ${flags.for} s`;
     context.say(`nodeos: ${what} ${until}; then everything goes back`);
   }
+  let silentNs = clockNs() + BigInt(silentSeconds) * 1_000_000_000n;
   const onStart = (pid: number) => program?.started(pid);
   const end = await during(kernel, { argv, seconds: flags.for, periodSeconds, addEnv: program?.env, onStart, asked }, () => {
-    const records = governor?.step(watts!, clockNs()) ?? [];
-    for (const record of records) tallies.get(record.package)!.add(record);
+    const records = stepOf(governor, capWatts, (reason) => argv.length > 0 && context.say(`nodeos: ${reason}; the program goes on`));
+    // What progress leaves of the cap is its own choice: the cap is kept or not.
+    for (const record of records) tallies.get(record.package)!.add({ ...record, capWatts });
     rows.add(records);
+    if (governor?.progress?.heartbeats === 0 && clockNs() > silentNs) {
+      silentNs = 1n << 63n;
+      context.say(`nodeos: the program has sent no heartbeats for ${silentSeconds} s: the cap stays at ${capWatts} W until it does`);
+    }
   });
   const summaries = [...tallies].flatMap(([id, tally]) => tally.summary(rows.meanOf(`package${id}/energy`)) ?? []);
   const heldBackPercent = new Map([...tallies.keys()].flatMap((id) => {
@@ -183,11 +216,28 @@ async function hold(
     context.say(`nodeos: the program did not say how many threads it uses, and was held to ${coresMin} of its ${coresMax} CPUs`);
   }
   for (const warning of rows.warnings) context.say(`nodeos: ${warning}`);
-  return { ...end, settings, summaries, trace: rows.trace(), heldBackPercent };
+  const made = governor?.progress ?? null;
+  if (made !== null && made.highestHz === null) context.say(`nodeos: ${progressRefusal(made)}`);
+  return { ...end, settings, summaries, progress: made, trace: rows.trace(), heldBackPercent };
 }
 
-/** A program that uses as many threads as there is power for: by nodeos_cores.h, or by OpenMP. */
-function followingProgram({ stateDirectory }: Context, { kernel }: PowerMachine): ProgramRuntime {
-  const directory = `${stateDirectory}/power`;
-  return ProgramRuntime.create({ kernel, coresMax: getAffinity(0).length, directory, hasOpenMp: true });
+/** A program may go on for days after nothing can be capped any more: that is said at once, and is an error in the end. */
+function stepOf(governor: Governor | null, capWatts: number, onRefusal: (reason: string) => void): readonly GovernorRecord[] {
+  try {
+    return governor?.step(capWatts, clockNs()) ?? [];
+  } catch (error) {
+    if (error instanceof RefusedError) onRefusal(error.message);
+    throw error;
+  }
+}
+
+/**
+ * A program that sends heartbeats, and where it shall follow uses as many threads as there is power for: by nodeos_cores.h, or by OpenMP.
+ */
+function followingProgram({ stateDirectory }: Context, { kernel }: PowerMachine, follows: boolean): ProgramRuntime {
+  const options = { kernel, directory: `${stateDirectory}/power` };
+  if (follows) return ProgramRuntime.create({ ...options, coresMax: getAffinity(0).length, hasOpenMp: true });
+  // It is asked for nothing: the fewest cores are all of them.
+  const cores = readTopology(kernel).onlineCpus.length;
+  return ProgramRuntime.create({ ...options, coresMin: cores, coresMax: cores });
 }

@@ -1,4 +1,5 @@
 import type { Setting } from "../../lib/power/access/session.ts";
+import type { ProgressReport } from "../../lib/power/governor/progress_cap.ts";
 import { formatValue } from "../../lib/power/meter.ts";
 import type { Trace } from "../../lib/power/trace/trace.ts";
 import { table } from "../../lib/report/table.ts";
@@ -12,6 +13,8 @@ export interface CapOutcome extends SpanEnd {
   readonly settings: readonly Setting[];
   /** How the cap was kept, for each package. */
   readonly summaries: readonly CapSummary[];
+  /** What the program did, and the cap that it needs; `null` when nobody asked for that. */
+  readonly progress: ProgressReport | null;
   /** Meters over time. */
   readonly trace: Trace;
   /** The share of the time that the hardware held a package back, by its number. */
@@ -28,7 +31,7 @@ export interface ReportFlags {
 
 /** As a document. */
 export function describeCap(
-  { code, by, seconds, settings, summaries, heldBackPercent }: CapOutcome,
+  { code, by, seconds, settings, summaries, progress, heldBackPercent }: CapOutcome,
   flags: ReportFlags,
   argv: readonly string[],
 ) {
@@ -40,13 +43,14 @@ export function describeCap(
     windowSeconds: flags.window,
     limitCelsius: flags.celsius ?? null,
     packages: summaries.map((summary) => ({ ...summary, heldBackPercent: heldBackPercent.get(summary.package) ?? null })),
+    progress,
     set: settings,
   };
 }
 
 /** For people. */
 export function renderCap(
-  { code, seconds, settings, summaries, heldBackPercent }: CapOutcome,
+  { code, seconds, settings, summaries, progress, heldBackPercent }: CapOutcome,
   flags: ReportFlags,
   argv: readonly string[],
 ): string {
@@ -71,8 +75,24 @@ export function renderCap(
       `A window is ${flags.window} s. ABOVE is how long the mean of a window was over the cap by more than 2 %, after three windows.`,
     );
   }
+  if (progress !== null && progress.highestHz !== null) lines.push(renderProgress(progress));
   for (const { name, asked, value } of settings) lines.push(`set ${name} to ${value}${value === asked ? "" : ` (asked for ${asked})`}`);
   return lines.join("\n");
+}
+
+function renderProgress({ highestHz, wantedHz, meanHz, capMaxWatts, capWatts }: ProgressReport): string {
+  const [mean, highest, wanted] = [meanHz, highestHz, wantedHz].map((value) => value === null ? "-" : Number(value.toPrecision(4)));
+  const [most, found] = [showWhole(capMaxWatts, "W"), showWhole(capWatts, "W")];
+  return `Progress: ${mean} heartbeats per second of ${highest} at ${most}; wanted ${wanted}. The cap came to ${found}.`;
+}
+
+/** Why a cap was not chosen by progress, and what helps. */
+export function progressRefusal({ heartbeats, capMaxWatts }: ProgressReport): string {
+  const why = heartbeats === 0 ? "the program sent no heartbeats" : `of its ${heartbeats} heartbeats nobody can tell how fast it is`;
+  const remedy = heartbeats === 0
+    ? "Call nodeos_heartbeat() after each piece of work: see CORES.md, of nodeos_cores.h"
+    : "Let it run longer, or do smaller pieces of work: it takes some seconds with heartbeats";
+  return `Cannot cap by progress: ${why}; the cap was ${showWhole(capMaxWatts, "W")} all the time\n  ${remedy}`;
 }
 
 function row(summary: CapSummary, heldBackPercent: number | null): string[] {

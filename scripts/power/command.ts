@@ -16,7 +16,7 @@ import {
   svgFlag,
   tauFlag,
 } from "./flags.ts";
-import type { CapFlags, Wish } from "./cap.ts";
+import type { CapFlags, ProgressTarget, Wish } from "./cap.ts";
 import type { ListFlags } from "./list.ts";
 import type { MeasureFlags } from "./measure.ts";
 import type { ReadFlags } from "./read.ts";
@@ -163,6 +163,15 @@ function wish(text: string): Wish {
   });
 }
 
+function progressTarget(text: string): ProgressTarget {
+  const match = /^(\d{1,9}(?:\.\d+)?)\s*(%|hz|\/s)$/i.exec(text.trim());
+  const [value, isShare] = [match === null ? NaN : Number(match[1]), match?.[2] === "%"];
+  if (isShare ? value >= 1 && value <= 99 : value > 0) return isShare ? { share: value / 100 } : { hz: value };
+  throw new UsageError(`Cannot read ${quote(text)} as progress`, {
+    remedy: "Write a share of the progress at the highest cap, from 1% to 99%, or heartbeats per second, such as 25Hz",
+  });
+}
+
 const cap = buildCommand<CapFlags, string[], Context>({
   loader: async () => (await import("./cap.ts")).default,
   parameters: {
@@ -186,6 +195,14 @@ const cap = buildCommand<CapFlags, string[], Context>({
         kind: "boolean",
         default: false,
         brief: "Ask the program for fewer threads where that is better than slower ones: of OpenMP, or by nodeos_cores.h",
+      },
+      progress: {
+        kind: "parsed",
+        parse: progressTarget,
+        optional: true,
+        placeholder: "SHARE",
+        brief:
+          "Find the least power at which the program still makes this share of its progress, such as 90%, or so many heartbeats, such as 25Hz",
       },
       set: {
         kind: "parsed",
@@ -227,13 +244,15 @@ const cap = buildCommand<CapFlags, string[], Context>({
     brief: "Keep packages below a cap, until a program or a time ends, and put everything back",
     fullDescription: "nodeos power cap 120 -- ./solver in.dat\n" +
       "nodeos power cap 150 --celsius 85 --for 10min --svg power.svg\n" +
+      "nodeos power cap --progress 90% -- ./solver in.dat\n" +
       "nodeos power cap --set package0/power-limit=100 --set cpu0/frequency-max=2000000000 -- ./solver in.dat\n" +
       "\n" +
       "The hardware's own limit keeps the cap, trimmed by what is measured; where there is none, where it is locked, or where it does\n" +
       "not reach so low, frequencies and duty cycles do. With --follow, programs of OpenMP use as many threads in each parallel region as\n" +
-      "there is power for; one that does not answer is held to a quarter of its CPUs. One command at a time may set power. Whatever was set goes\n" +
-      "back when it ends, however it ends; after kill -9 the next nodeos power cap or nodeos restore puts it back. The exit status is\n" +
-      "that of the program.",
+      "there is power for; one that does not answer is held to a quarter of its CPUs. With --progress, the cap sinks as far as the\n" +
+      "heartbeats of the program, by nodeos_cores.h, allow: WATTS is the highest one then, and what the package is made for when left\n" +
+      "out. One command at a time may set power. Whatever was set goes back when it ends, however it ends; after kill -9 the next\n" +
+      "nodeos power cap or nodeos restore puts it back. The exit status is that of the program.",
   },
 });
 

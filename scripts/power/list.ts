@@ -113,5 +113,10 @@ function accessOf({ policy, person }: PowerMachine, meter: Meter): string {
 }
 
 function describe({ policy, person }: PowerMachine, meter: Meter) {
-  return { ...meter, isPower: isPower(meter), mayRead: policy.mayRead(person, meter), maySet: policy.maySet(person, meter) };
+  return {
+    ...meter,
+    isPower: isPower(meter),
+    mayRead: policy.mayRead(person, meter),
+    maySet: meter.isWritable && policy.maySet(person, meter),
+  };
 }

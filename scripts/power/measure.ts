@@ -49,7 +49,9 @@ export default async function measure(this: Context, flags: MeasureFlags, ...arg
   using machine = await openPower(this, flags.meters, { isForProgram: true });
   const meters = chooseMeters(machine, flags.meters ?? [], isTraced);
   if (!meters.some(({ kind }) => kind === "counter")) {
-    throw new NoSuchObjectError("Cannot measure energy: none of these meters counts any", { remedy: tryRemedy });
+    throw new NoSuchObjectError("Cannot measure energy: none of these meters counts any", {
+      remedy: flags.meters === undefined ? tryRemedy : "Name one that counts, such as package*/energy; see all: nodeos power list",
+    });
   }
   const recorder = new Recorder(meters, { periodSeconds: period, keepsRows: wantsRows(flags) });
   using rows = new TraceRows(machine, meters, recorder, period);

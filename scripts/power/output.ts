@@ -15,10 +15,10 @@ export function writeRefusal(path: string, error: unknown): Error {
   const reason = error instanceof Deno.errors.NotCapable
     ? "this command has no permission to write there"
     : (error as { code?: string }).code ?? error.message;
-  return new RefusedError(`Cannot write ${path}: ${reason}`, {
-    cause: error,
-    remedy: "Choose a file below this directory, or write to standard output instead, with - as the file",
-  });
+  const [name, remedy] = path === stdout
+    ? ["standard output", "See to what it is sent to: it takes no more"]
+    : [path, "Choose a file below this directory, or write to standard output instead, with - as the file"];
+  return new RefusedError(`Cannot write ${name}: ${reason}`, { cause: error, remedy });
 }
 
 /** Makes a directory, if it is not there. Throws a `RefusedError` if that cannot be. */

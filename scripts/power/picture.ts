@@ -101,10 +101,20 @@ class SeriesOf {
     const points: PowerPoint[] = [];
     for (let start = 0; start < this.trace.rows.length && known.length > 0; start += this.#stride) {
       const rows = this.trace.rows.slice(start, start + this.#stride);
-      const values = rows.flatMap((row) => known.map((index) => row.values[index])).filter((value) => value !== null);
-      if (values.length === 0) continue;
-      const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-      const [low, high] = [Math.min(...values), Math.max(...values)];
+      let [count, sum, low, high] = [0, 0, Infinity, -Infinity];
+      // Of a run of days these are too many for arguments of a call.
+      for (const { values } of rows) {
+        for (const index of known) {
+          const value = values[index];
+          if (value === null) continue;
+          count++;
+          sum += value;
+          if (value < low) low = value;
+          if (value > high) high = value;
+        }
+      }
+      if (count === 0) continue;
+      const mean = sum / count;
       points.push({ seconds: rows[rows.length - 1].seconds, value: factor * mean, low: factor * low, high: factor * high });
     }
     return points;

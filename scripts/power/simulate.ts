@@ -32,6 +32,7 @@ export default async function simulate(this: Context, { packages, timeScale }: S
   const kernel = await this.kernel();
   removeDead(kernel, this.stateDirectory);
   const parameters = suited(serverPackage, kernel, packages);
+  makeStateDirectory(directory);
   using simulation = new Simulation(
     Array.from({ length: packages }, (_, index) => new SimulatedPackage(parameters, { seed: index + 1 })),
     { timeScale, directory },
@@ -51,6 +52,17 @@ function suited(parameters: PackageParameters, kernel: KernelFiles, packages: nu
   const units = BigInt(parameters.energyExponent) << 8n;
   const { joulesPerCount } = unitsOf(units, parseCpuFamily(kernel.read("/proc/cpuinfo")), "dram");
   return { ...parameters, coreCount, dram: { ...parameters.dram, energyExponent: Math.round(-Math.log2(joulesPerCount)) } };
+}
+
+function makeStateDirectory(path: string): void {
+  try {
+    Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new RefusedError(`Cannot keep state in ${path}: ${error instanceof Error ? error.message : error}`, {
+      cause: error,
+      remedy: "Name a directory that this command may write to with NODEOS_STATE",
+    });
+  }
 }
 
 /** Simulations that were killed leave the state of their programs behind. */

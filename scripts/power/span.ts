@@ -78,7 +78,7 @@ export async function during(kernel: KernelFiles, span: Span, step: () => void):
   // What came before the program was there is meant for it, too.
   const onAsked = () => program === null ? end("signal") : passOn(kernel, program.pid, asked.reason);
   asked.addEventListener("abort", onAsked);
-  const timer = seconds === undefined ? undefined : setTimeout(() => end("time"), seconds * 1000);
+  const endTimer = seconds === undefined ? () => {} : after(seconds * 1000, () => end("time"));
   const ending = program === null ? null : waitAmong(program).finally(() => end("program"));
   const steps = () =>
     repeat(periodSeconds * 1000, over.signal, () => {
@@ -87,11 +87,23 @@ export async function during(kernel: KernelFiles, span: Span, step: () => void):
     });
   const stepping = starting.then(steps);
   const [status] = await Promise.all([ending, stepping.catch(() => {})]);
-  clearTimeout(timer);
+  endTimer();
   asked.removeEventListener("abort", onAsked);
   await stepping;
   return { code: status?.code ?? 0, by: over.signal.reason, seconds: (performance.now() - startMs) / 1000 };
 }
+
+/** A timer of any length, of which a single one has 32 bits of milliseconds. Returns what ends it before. */
+function after(ms: number, then: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout>;
+  const wait = (ms: number) => {
+    timer = setTimeout(() => ms > timerMsMax ? wait(ms - timerMsMax) : then(), Math.min(ms, timerMsMax));
+  };
+  wait(ms);
+  return () => clearTimeout(timer);
+}
+
+const timerMsMax = 2 ** 31 - 1;
 
 /** Lets a program that is held run, whatever `onStart` does. Rejects with what that throws. */
 function tell(program: Launched, onStart: Span["onStart"]): Promise<void> {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { BoardLayout, PowerBoard } from "../../lib/power/glue/board.ts";
-import { meter, snapshotAt } from "../lib/power/glue/meters.ts";
+import { meter, snapshotAt } from "../lib/power/meters.ts";
 import { compiled, newPath, run, test } from "./paging_programs.ts";
 import { BoardReader, headBytes, kindAt, papiLibrary, papiPreload, rawBoard, type RawSlot, slotBytes } from "./papi_programs.ts";
 import { hasCompiler } from "./host.ts";

@@ -1,7 +1,7 @@
 /** The example of `ffi/papi/PAPI.md`. */
 import assert from "node:assert/strict";
 import { PowerBoard } from "../../lib/power/glue/board.ts";
-import { energyMeter, meter, snapshotAt } from "../lib/power/glue/meters.ts";
+import { energyMeter, meter, snapshotAt } from "../lib/power/meters.ts";
 import { newPath, test } from "./paging_programs.ts";
 import { papiPreload } from "./papi_programs.ts";
 import { checkout } from "./programs.ts";

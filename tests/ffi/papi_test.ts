@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { papiVersion } from "../../ffi/papi.ts";
 import { PowerBoard } from "../../lib/power/glue/board.ts";
-import { energyMeter, meter, snapshotAt } from "../lib/power/glue/meters.ts";
+import { energyMeter, meter, snapshotAt } from "../lib/power/meters.ts";
 import { hasCompiler } from "./host.ts";
 import { papiPreload } from "./papi_programs.ts";
 import { sanitizer } from "./sanitizer.ts";

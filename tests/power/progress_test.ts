@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { expectedHz, progressControl, progressHz, type ProgressModel } from "../../lib/power/control/progress.ts";
-import { Governor } from "../../lib/power/governor/governor.ts";
+import { Governor, type GovernorOptions } from "../../lib/power/governor/governor.ts";
 import type { RuntimePort } from "../../lib/power/governor/runtime.ts";
 import { withLimit } from "../../lib/power/control/rapl.ts";
 import { decodePowerInfo, decodeUnits } from "../../lib/power/registers.ts";
@@ -69,9 +69,8 @@ Deno.test("progress-aware capping: 85 % of the fastest progress, by heartbeats, 
   assert.ok(watts < 0.75 * 200, `${watts} W`);
 });
 
-Deno.test("a governor that is told what progress is enough finds the same cap, by the heartbeats of its runtime", () => {
-  const model = identify();
-  const wantedHz = 0.85 * expectedHz(model, 205);
+/** What a program does, and draws, in the last half of so many seconds under a governor, and the cap that it got. */
+function governed(seconds: number, progress?: GovernorOptions["progress"]): { work: number; watts: number; capWatts: number } {
   const device = new SimulatedPackage(serverPackage, { workload, priorWatts: 190 });
   using machine = new InProcessMachine(device);
   const runtime: RuntimePort = {
@@ -86,20 +85,36 @@ Deno.test("a governor that is told what progress is enough finds the same cap, b
     runtime,
     windowSeconds: 0.1,
     limitCelsius: null,
-    progress: { model, wantedHz, capMinWatts: 70, capMaxWatts: 205 },
+    progress,
   });
   let [joules, work, capWatts] = [0, 0, 0];
-  for (let step = 0; step < 60 * 50; step++) {
-    if (step === 20 * 50) [joules, work] = [device.truth().energyJoules, device.truth().work];
+  for (let step = 0; step < seconds * 50; step++) {
+    if (step === seconds * 25) [joules, work] = [device.truth().energyJoules, device.truth().work];
     device.advance(0.02);
     [{ capWatts }] = governor.step(205, machine.nowNs);
   }
-  const watts = (device.truth().energyJoules - joules) / 40;
-  assert.ok(watts < 0.75 * 200 && capWatts < 160, `${watts} W, a cap of ${capWatts} W`);
-  const full = new SimulatedPackage(serverPackage, { workload, priorWatts: 190 });
-  full.advance(20);
-  const before = full.truth().work;
-  full.advance(40);
-  const share = (device.truth().work - work) / (full.truth().work - before);
-  assert.ok(share > 0.8 && share < 0.92, `${share} of the fastest progress`);
+  return { work: device.truth().work - work, watts: (device.truth().energyJoules - joules) / (seconds / 2), capWatts };
+}
+
+Deno.test("a governor finds the same cap by the heartbeats of its runtime, whether it knows the program or measures it first", () => {
+  const model = identify();
+  const full = governed(60);
+  for (
+    const progress of [
+      { model, wanted: { hz: 0.85 * expectedHz(model, 205) }, capMinWatts: 70, capMaxWatts: 205 },
+      // Of what the package is made for, and down to the least that it takes.
+      { wanted: { share: 0.85 } },
+    ]
+  ) {
+    const { work, watts, capWatts } = governed(60, progress);
+    assert.ok(watts < 0.75 * 200 && capWatts < 160, `${watts} W, a cap of ${capWatts} W`);
+    const share = work / full.work;
+    assert.ok(share > 0.8 && share < 0.92, `${share} of the fastest progress`);
+  }
+});
+
+Deno.test("a governor cannot cap by the progress of nobody", () => {
+  using machine = new InProcessMachine(new SimulatedPackage(serverPackage));
+  const options = { registry: machine.registry, session: machine, windowSeconds: 1, limitCelsius: null };
+  assert.throws(() => Governor.open({ ...options, progress: { wanted: { share: 0.9 } } }), /Cannot cap by progress: nobody says how much/);
 });

@@ -382,6 +382,19 @@ simulatedTest("nodeos power cap puts back when a signal ends it, and one more ma
   assert.deepEqual([limitOf(package_), exists(place.file("ran"))], [before, false]);
 });
 
+simulatedTest("nodeos power cap goes on, as its program does, at signals that it was told to ignore (nohup)", async () => {
+  using place = new Place();
+  const { stdout, stderr } = await script(
+    place,
+    `trap '' HUP INT
+     $N cap 100 -- sh -c 'echo $$ >$PLACE/on; until [ -e $PLACE/off ]; do sleep 0.02; done; echo ended' & pid=$!
+     until [ -s $PLACE/on ]; do sleep 0.02; done
+     kill -HUP $pid $(cat $PLACE/on); kill -INT $pid; sleep 0.3
+     touch $PLACE/off; wait $pid; echo $? $(cat ${zone})`,
+  );
+  assert.deepEqual(stdout.split("\n"), ["ended", "0 205000000"], stderr);
+});
+
 simulatedTest("what nodeos power cap had set when it was killed goes back with the next one; its program ends with it", async () => {
   using place = new Place();
   const package_ = warm();
@@ -443,6 +456,35 @@ simulatedTest("nodeos power cap --follow lets a program of OpenMP use fewer thre
   assert.match(stderr, /\nnodeos: the program did not say how many threads it uses, and was held to \d+ of its \d+ CPUs\n/);
   assert.deepEqual([limitOf(package_), package_.read(0, registers.PERF_CTL)], [limit, control]);
 }, openMpLack ?? (navigator.hardwareConcurrency < 2 ? "needs two CPUs" : null));
+
+simulatedTest("nodeos power cap --progress lowers the cap of a program that sends heartbeats, and says when there are none", async () => {
+  using place = new Place();
+  const package_ = warm();
+  const before = limitOf(package_);
+  // Its progress does not depend on power: ten pieces of work a second.
+  const beats = `(until [ -e $PLACE/end ]; do echo beat 0; sleep 0.1; done) | $N cap 180 --progress 90% --json -o $PLACE/cap.json -- ${
+    compile("follower", "-lnodeos-rt")
+  }`;
+  const { stdout, stderr } = await script(
+    place,
+    `${beats} >$PLACE/out & pid=$!
+     while kill -0 $pid && [ $(cat ${zone}) -gt 165000000 ]; do sleep 0.02; done
+     touch $PLACE/end; wait $pid
+     $N cap --progress 90% -- true; echo $?; $N cap --progress 90%; echo $?; $N cap --progress 100% -- true; echo $?`,
+    package_,
+  );
+  assert.deepEqual(stdout.split("\n"), ["0", "2", "2"], stderr);
+  const { progress, packages: [{ capWatts }] } = JSON.parse(Deno.readTextFileSync(place.file("cap.json")));
+  assert.ok(
+    progress.heartbeats > 20 && progress.highestHz < 10 && progress.wantedHz < progress.highestHz && progress.capWatts < 165,
+    stderr,
+  );
+  assert.deepEqual([capWatts, progress.capMaxWatts, limitOf(package_)], [180, 180, before]);
+  assert.match(
+    stderr,
+    /Cannot cap by progress: the program sent no heartbeats; the cap was 205\.0 W all the time\n {2}Call nodeos_heartbeat/,
+  );
+}, hasCompiler ? null : "needs gcc");
 
 simulatedTest("nodeos power simulate has the exit status of its program, passes signals on, and leaves nothing", async () => {
   using place = new Place();
@@ -551,7 +593,7 @@ function copyPackages(denoDirectory: string): void {
 }
 
 Deno.test({
-  name: `somebody who is not root sees what there is, and may read nothing without a policy${
+  name: `somebody who is not root may read and set nothing without a policy, and is told so${
     simulationLack === null ? "" : ` [${simulationLack}]`
   }`,
   ignore: simulationLack !== null,
@@ -561,13 +603,13 @@ Deno.test({
       copyPackages(`${directory}/deno`);
       Deno.chownSync(directory, 65534, 65534);
       const env = { NODEOS_STATE: `${directory}/state`, HOME: directory, DENO_DIR: `${directory}/deno` };
-      const list = await runSimulated(
-        [warm()],
-        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", ...nodeos, "power", "read"],
-        { env },
-      );
-      assert.equal(list.code, 1);
-      assert.match(list.err, /Cannot read .*: the policy does not allow user nobody to\n {2}Ask root for a grant in the policy of power\n/);
+      const nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", ...nodeos, "power"];
+      for (const [words, verb] of [[["read"], "read"], [["cap", "100", "--for", "1s"], "set"]] as const) {
+        const { code, err } = await runSimulated([warm()], [...nobody, ...words], { env });
+        assert.equal(code, 1);
+        const refusal = `Cannot ${verb} \\S+: the policy does not allow user nobody to\n  Ask root for a grant in the policy of power\n`;
+        assert.match(err, new RegExp(`^${refusal}$`));
+      }
     } finally {
       Deno.removeSync(directory, { recursive: true });
     }

@@ -3,25 +3,15 @@ import { MsrDevices } from "../../ffi/msr.ts";
 import { formatMsr } from "../../lib/plan/power.ts";
 import { Policy } from "../../lib/power/access/policy.ts";
 import type { SessionOptions } from "../../lib/power/access/session.ts";
-import type { Meter, Provider } from "../../lib/power/meter.ts";
+import type { Provider } from "../../lib/power/meter.ts";
 import { Registry } from "../../lib/power/registry.ts";
+import { meter } from "../lib/power/meters.ts";
 
 /** Where its limit is. */
 export const limitPlace = { cpu: 1, address: 0x610 } as const;
 const mask = 0x7fffn;
 
-const meter: Meter = {
-  name: "package0/power-limit",
-  provider: "guest",
-  unit: "W",
-  kind: "gauge",
-  range: { min: 0, max: 4095 },
-  resolution: 0.125,
-  domain: { kind: "package", index: 0 },
-  permission: null,
-  provenance: "register 0x610 in /dev/cpu/1/msr",
-  isWritable: true,
-};
+const limit = meter("package0/power-limit", { provider: "guest", isWritable: true });
 
 /**
  * The limit of a package by the register that an emulated processor does not have: it reads as 0, and takes whatever is
@@ -29,8 +19,8 @@ const meter: Meter = {
  */
 function guestProvider(devices: MsrDevices): Provider {
   return {
-    name: meter.provider,
-    meters: [meter],
+    name: limit.provider,
+    meters: [limit],
     lacks: [],
     prepare: () => () => [Number(devices.read([limitPlace]).values[0] & mask) / 8],
     plan: (_meter, value) => [{

@@ -24,6 +24,22 @@ export const identifiedModels = {
   yeti: { slope: 0.89, offsetWatts: 2.91, saturationPerWatt: 0.023, idleWatts: 33.7, fastestHz: 78.5, lagSeconds: 1 / 3 },
 } as const satisfies Record<string, ProgressModel>;
 
+/**
+ * What is taken for known of a program of which nothing is but its progress at a cap: it gains by more power, and the less the more
+ * it has. Whether it waits for memory nearly all of the time or never, feedback with these gains finds its place.
+ */
+export function usualModel(hz: number, capWatts: number): ProgressModel {
+  const saturation = 1.2;
+  return {
+    slope: 1,
+    offsetWatts: 0,
+    saturationPerWatt: saturation / capWatts,
+    idleWatts: 0,
+    fastestHz: hz / -Math.expm1(-saturation),
+    lagSeconds: 1 / 3,
+  };
+}
+
 /** The median of what heartbeats come per second; `null` with fewer than two, or when all came at once. */
 export function progressHz(heartbeatSeconds: readonly number[]): number | null {
   const rates: number[] = [];

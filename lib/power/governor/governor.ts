@@ -1,4 +1,4 @@
-import { NoSuchObjectError } from "../../errors.ts";
+import { NoSuchObjectError, UsageError } from "../../errors.ts";
 import type { ThermalSetting } from "../control/thermal.ts";
 import type { PowerSession } from "../access/session.ts";
 import type { Registry } from "../registry.ts";
@@ -7,7 +7,7 @@ import { findActuators } from "./actuators.ts";
 import { PackageMeters } from "./meters.ts";
 import { GovernedPackage, refuseUncappable } from "./package.ts";
 import { type PackagePlace, packagePlaces } from "./places.ts";
-import { ProgressCap, type ProgressWish } from "./progress_cap.ts";
+import { ProgressCap, type ProgressReport, type ProgressWish } from "./progress_cap.ts";
 import { RuntimeLink, type RuntimePort, type ThreadPlaces } from "./runtime.ts";
 
 /** What was measured of a package in a step, and what was set. */
@@ -52,8 +52,11 @@ export interface GovernorOptions {
   readonly limitCelsius: number | null;
   /** Which packages; all of them when left out. */
   readonly packages?: readonly number[];
-  /** The progress of the runtime that is enough: the cap becomes as low as that leaves room for. */
-  readonly progress?: ProgressWish;
+  /**
+   * The progress of the runtime that is enough: the cap becomes as low as that leaves room for. Caps that are left out are what the
+   * packages are made for, and the least that they take.
+   */
+  readonly progress?: Pick<ProgressWish, "wanted"> & Partial<ProgressWish>;
 }
 
 /** The first step covers no time yet; a controller needs some, such as the shortest period that makes sense. */
@@ -84,7 +87,7 @@ export class Governor {
     options.session.snapshot(names);
     this.#read = options.registry.reader(names);
     this.#link = options.runtime === undefined ? null : new RuntimeLink(options.runtime);
-    this.#progress = options.progress === undefined ? null : new ProgressCap(options.progress);
+    this.#progress = options.progress === undefined ? null : new ProgressCap(withRange(options.progress, packages));
   }
 
   /**
@@ -92,9 +95,13 @@ export class Governor {
    *
    * @throws {NoSuchObjectError} If there is no such package.
    * @throws {RefusedError} If one of the packages cannot be measured or capped, with what is lacking, or may not be read.
+   * @throws {UsageError} If it is to cap by the progress of no runtime, or in a range of caps that is none.
    */
   static open(options: GovernorOptions): Governor {
-    const { registry, session, runtime, limitCelsius } = options;
+    const { registry, session, runtime, limitCelsius, progress } = options;
+    if (progress !== undefined && runtime === undefined) {
+      throw new UsageError("Cannot cap by progress: nobody says how much there is", { remedy: "Give a runtime that sends heartbeats" });
+    }
     const all = packagePlaces(registry);
     if (all.length === 0 && options.packages === undefined) refuseUncappable(registry, 0, false, noActuators);
     const places = options.packages?.map((id) => placeOf(all, id)) ?? all;
@@ -119,6 +126,11 @@ export class Governor {
   /** Whether the runtime has let a request pass unanswered, and is held to its floor; `false` without one. */
   get isRuntimeSilent(): boolean {
     return this.#link?.isSilent ?? false;
+  }
+
+  /** The progress of the runtime, and the cap that it needs; `null` when nobody asked for that. */
+  get progress(): ProgressReport | null {
+    return this.#progress?.report ?? null;
   }
 
   /**
@@ -189,6 +201,16 @@ function placeOf(places: readonly PackagePlace[], id: number): PackagePlace {
   if (place !== undefined) return place;
   const known = places.map((one) => one.package).join(", ");
   throw new NoSuchObjectError(`Cannot cap package ${id}: ${known === "" ? "no package shows its power" : `the packages are ${known}`}`);
+}
+
+/** Below this share of the highest cap hardly any part goes. */
+const leastShare = 0.3;
+
+function withRange(wish: NonNullable<GovernorOptions["progress"]>, packages: readonly GovernedPackage[]): ProgressWish {
+  const capMaxWatts = wish.capMaxWatts ?? Math.max(...packages.map(({ info }) => info.tdpWatts));
+  const least = Math.max(...packages.map(({ info }) => info.minWatts));
+  const capMinWatts = wish.capMinWatts ?? (least > 0 && least < capMaxWatts ? least : leastShare * capMaxWatts);
+  return { ...wish, capMinWatts, capMaxWatts };
 }
 
 function within(value: number, low: number, high: number): number {

@@ -3,6 +3,7 @@ import type { PackageState } from "../control/steer.ts";
 import { steering } from "../control/steer.ts";
 import type { PowerSession } from "../access/session.ts";
 import { applyMove, coolestMove } from "../control/placement.ts";
+import type { PowerInfo } from "../registers.ts";
 import type { Registry } from "../registry.ts";
 import { type FoundActuators, PackageActuators } from "./actuators.ts";
 import type { GovernorRecord } from "./governor.ts";
@@ -112,6 +113,11 @@ export class GovernedPackage {
       activeCores,
       thermal,
     };
+  }
+
+  /** What it can be limited to. */
+  get info(): PowerInfo {
+    return this.#known.info;
   }
 
   #isNearLimit(powerWatts: number | null): boolean {

@@ -2,6 +2,7 @@ import { libraryPath } from "../../../ffi/library.ts";
 import { clockNs } from "../../../ffi/mod.ts";
 import { UsageError } from "../../errors.ts";
 import { readTopology, type Topology } from "../../kernel/topology.ts";
+import { readText } from "../../kernel/value.ts";
 import type { Kernel } from "../../plan/driver.ts";
 import type { ExpandLimits } from "../control/expand.ts";
 import { CoresPage, numberOf, ownPagePrefix } from "./cores_page.ts";
@@ -101,8 +102,13 @@ export class ProgramRuntime implements RuntimePort, Disposable {
     const nowNs = clockNs();
     this.#page.renew(nowNs);
     if (this.#heldCores !== null && nowNs - this.#heldNs > holdNs) this.#hold(this.#heldCores, nowNs);
-    const { answers, beatsNs } = this.#page.read(nowNs, (pid) => this.#kernel.exists(`/proc/${pid}`));
+    const { answers, beatsNs } = this.#page.read(nowNs, (pid) => this.#isWorking(pid));
     return { answer: this.#answerOf([...answers.values()]), heartbeatSeconds: beatsNs.map((ns) => Number(ns) / 1e9) };
+  }
+
+  /** One that has ended and waits for its parent uses nothing. */
+  #isWorking(pid: number): boolean {
+    return /\) [^ZX] /.test(readText(this.#kernel, `/proc/${pid}/stat`) ?? "");
   }
 
   /** Together, all processes use what each says; one that says nothing leaves the request unanswered. */

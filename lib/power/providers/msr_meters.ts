@@ -16,6 +16,8 @@ import {
   encodeDutyCycle,
   energyCounts,
   field,
+  hasPlainWindows,
+  hasWidePlatformLimits,
   type PowerInfo,
   type RaplUnits,
   register,
@@ -166,7 +168,13 @@ function findDomain(probe: Probe, cpu: number, unitRegister: bigint, family: Cpu
     const seconds = units.secondsPerCount;
     found.meters.push(counter(`${rapl.prefix}throttled-time`, "s", rapl.domain, { cpu, address: rapl.throttled }, seconds));
   }
-  if (rapl.limit !== undefined && probe.read(cpu, rapl.limit).error === 0) found.meters.push(...limitMeters(probe, cpu, rapl, units));
+  if (rapl.limit === undefined || probe.read(cpu, rapl.limit).error !== 0) return;
+  if (rapl.unit === "psys" && hasWidePlatformLimits(family)) {
+    found.lacks.push({ what: `${rapl.prefix}power-limit`, why: "the register of this processor has another layout; see powercap" });
+    return;
+  }
+  const limits = limitMeters(probe, cpu, rapl, units);
+  found.meters.push(...hasPlainWindows(family) ? limits.filter(({ meter: { unit } }) => unit === "W") : limits);
 }
 
 function energyMeter(name: string, domain: Domain, cpu: number, address: number, joules: number): MsrMeter {

@@ -46,6 +46,8 @@ interface Series {
   before: number;
   /** When that was, or when a counter had its first value; `null` before. */
   beforeSeconds: number | null;
+  /** When a counter had its first value, and its last one. */
+  span: { readonly from: number; readonly to: number } | null;
   weighted: number;
   weight: number;
   low: number;
@@ -80,7 +82,10 @@ export class Recorder {
 
   /** What may be wrong with the values: the first that was found of each meter; empty when all is well. */
   get warnings(): readonly string[] {
-    return [...this.#warnings.values()];
+    const ended = this.#series.flatMap(({ meter, span }) =>
+      span !== null && span.to < this.#seconds ? [`${meter.name} has no value any more since ${span.to.toFixed(1)} s`] : []
+    );
+    return [...this.#warnings.values(), ...ended];
   }
 
   /** Time between the first snapshot and the last. */
@@ -105,6 +110,7 @@ export class Recorder {
       const value = values[index];
       if (counter === null || value === null) continue;
       series.beforeSeconds ??= this.#seconds;
+      series.span = { from: series.span?.from ?? this.#seconds, to: this.#seconds };
       const { warning } = counter.add(atNs, value);
       if (warning !== null && !this.#warnings.has(meter)) this.#warnings.set(meter, warning);
     }
@@ -125,12 +131,14 @@ export class Recorder {
 
   /** What each meter showed so far, in their order. */
   summaries(): MeterSummary[] {
-    return this.#series.map(({ meter, column, counter, factor, weighted, weight, low, high }) => {
+    return this.#series.map(({ meter, column, counter, factor, span, weighted, weight, low, high }) => {
       const total = counter?.total ?? null;
-      const rate = total === null || this.#seconds === 0 ? null : atMost(total * factor / this.#seconds, column);
-      const mean = total !== null ? rate : weight > 0 ? weighted / weight : null;
-      const isEmpty = low > high;
-      return { meter, column, total, mean, low: isEmpty ? null : low, high: isEmpty ? null : high };
+      const seconds = span === null ? 0 : span.to - span.from;
+      const rate = total === null || seconds === 0 ? null : atMost(total * factor / seconds, column);
+      if (low > high) return { meter, column, total, mean: rate, low: null, high: null };
+      // What came after the last row is in the mean of a counter only; that of a gauge was rounded.
+      if (rate !== null) return { meter, column, total, mean: rate, low: Math.min(low, rate), high: Math.max(high, rate) };
+      return { meter, column, total, mean: Math.min(high, Math.max(low, weighted / weight)), low, high };
     });
   }
 }
@@ -166,7 +174,19 @@ function seriesOf(meter: Meter, gauges: ReadonlySet<string>): Series {
   const { factor, ...column } = counter === null
     ? { name: meter.name, unit: meter.unit, doc: meter.provenance, factor: 1 }
     : rateOf(meter, gauges);
-  return { meter, column, counter, factor, before: 0, beforeSeconds: null, weighted: 0, weight: 0, low: Infinity, high: -Infinity };
+  return {
+    meter,
+    column,
+    counter,
+    factor,
+    before: 0,
+    beforeSeconds: null,
+    span: null,
+    weighted: 0,
+    weight: 0,
+    low: Infinity,
+    high: -Infinity,
+  };
 }
 
 /** What a counter is when it is divided by time. */

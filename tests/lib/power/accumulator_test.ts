@@ -3,21 +3,9 @@ import fc from "fast-check";
 import { RefusedError } from "../../../lib/errors.ts";
 import { Accumulator } from "../../../lib/power/accumulator.ts";
 import type { Meter } from "../../../lib/power/meter.ts";
+import { energyMeter } from "./meters.ts";
 
-const resolution = 2 ** -14;
-const energy: Meter = {
-  name: "package0/energy",
-  provider: "msr",
-  unit: "J",
-  kind: "counter",
-  range: { min: 0, max: 2 ** 32 * resolution },
-  resolution,
-  wrap: 2 ** 32 * resolution,
-  domain: { kind: "package", index: 0 },
-  permission: null,
-  provenance: "register 0x611 of CPU 0",
-  isWritable: false,
-};
+const energy: Meter = energyMeter("package0/energy");
 const second = 1_000_000_000n;
 
 Deno.test("Accumulator adds up a counter across its wrap, exactly", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { UsageError } from "../../../lib/errors.ts";
 import { eventOf, parseEventName } from "../../../lib/power/papi_events.ts";
-import { energyMeter, meter } from "./glue/meters.ts";
+import { energyMeter, meter } from "./meters.ts";
 
 Deno.test("eventOf() names a meter with the unit in which it becomes a whole number", () => {
   const meters = [

@@ -1,24 +1,14 @@
 import assert from "node:assert/strict";
 import type { Meter, Provider, Reading } from "../../../lib/power/meter.ts";
 import { prepareSnapshot } from "../../../lib/power/snapshot.ts";
+import { meter } from "./meters.ts";
 
 /** A provider that notes when it reads what. */
 class Noted implements Provider {
   readonly meters: readonly Meter[];
   readonly lacks = [];
   constructor(readonly name: string, names: readonly string[], readonly events: string[], readonly answer: (name: string) => Reading) {
-    this.meters = names.map((meter): Meter => ({
-      name: meter,
-      provider: name,
-      unit: "W",
-      kind: "gauge",
-      range: { min: 0, max: 1 },
-      resolution: 1,
-      domain: { kind: "node", index: 0 },
-      permission: null,
-      provenance: "a test",
-      isWritable: false,
-    }));
+    this.meters = names.map((one) => meter(one, { provider: name }));
   }
   prepare(meters: readonly Meter[]) {
     this.events.push(`prepare ${this.name}`);

@@ -91,3 +91,10 @@ Deno.test("tracePicture() of a trace without power, or without values, is a pict
 function times(count: number, value: number | null): (number | null)[] {
   return Array(count).fill(value);
 }
+
+Deno.test("tracePicture() draws a day of many CPUs", () => {
+  const cpus = Array.from({ length: 256 }, (_, cpu) => [`cpu${cpu}/frequency`, "Hz"] as const);
+  const row = [100, ...cpus.map((_, cpu) => 2e9 + cpu * 1e6)];
+  const many = trace({ "package0/power": "W", ...Object.fromEntries(cpus) }, Array.from({ length: 400_000 }, () => row));
+  assert.ok(words(tracePicture(many, placesOf({ packages: [] }), { title: "A day" })).includes("frequency, GHz"));
+});

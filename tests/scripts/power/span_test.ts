@@ -36,6 +36,16 @@ Deno.test("during() ends when the time is over, and waits for a program that goe
   assert.deepEqual(await ended({ argv: ["sh", "-c", "sleep 0.2; exit 3"], seconds: 0.01, periodSeconds: 0.005 }), { code: 3, by: "time" });
 });
 
+Deno.test("during() waits for a time that is longer than a timer's", async () => {
+  const steps: number[] = [];
+  const { by } = await during(kernel, {
+    argv: ["sleep", "0.1"],
+    seconds: 40 * 24 * 3600,
+    periodSeconds: 0.02,
+  }, () => void steps.push(1));
+  assert.deepEqual([by, steps.length > 2], ["program", true]);
+});
+
 Deno.test("during() holds a program until it was told of, and lets it run also when that fails", async () => {
   const path = Deno.makeTempFileSync();
   try {

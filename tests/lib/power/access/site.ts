@@ -39,8 +39,17 @@ export class Site implements Disposable {
 
 /** A process that sets power on a site, and waits to be ended. */
 export async function writerOf(site: Site, ...settings: string[]): Promise<Deno.ChildProcess> {
-  const program = new URL("./writer.ts", import.meta.url).pathname;
-  const args = ["run", "-q", "-A", program, site.machine.base, site.directory, ...settings];
+  return await started("writer.ts", site, settings);
+}
+
+/** A process that sets power on a site at random until it is killed. */
+export async function busyWriterOf(site: Site, seed: number): Promise<Deno.ChildProcess> {
+  return await started("busy_writer.ts", site, [`${seed}`]);
+}
+
+async function started(name: string, site: Site, words: readonly string[]): Promise<Deno.ChildProcess> {
+  const program = new URL(`./${name}`, import.meta.url).pathname;
+  const args = ["run", "-q", "-A", program, site.machine.base, site.directory, ...words];
   const child = new Deno.Command(Deno.execPath(), { args, stdin: "null", stdout: "piped" }).spawn();
   const reader = child.stdout.getReader();
   const { value } = await reader.read();

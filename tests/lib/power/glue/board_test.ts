@@ -3,7 +3,7 @@ import { KernelRoot } from "../../../../ffi/kernel_root.ts";
 import { RefusedError, UsageError } from "../../../../lib/errors.ts";
 import { BoardLayout, PowerBoard } from "../../../../lib/power/glue/board.ts";
 import { startTicksOf } from "../../../../lib/plan/store.ts";
-import { energyMeter, meter, snapshotAt } from "./meters.ts";
+import { energyMeter, meter, snapshotAt } from "../meters.ts";
 
 const kernel = new KernelRoot();
 // Opened within a test, the library would count as a leak.

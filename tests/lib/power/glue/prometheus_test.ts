@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { PrometheusFile, prometheusText, writePrometheus } from "../../../../lib/power/glue/prometheus.ts";
 import { RefusedError } from "../../../../lib/errors.ts";
-import { energyMeter, meter, snapshotAt } from "./meters.ts";
+import { energyMeter, meter, snapshotAt } from "../meters.ts";
 
 interface Metric {
   readonly type: string;

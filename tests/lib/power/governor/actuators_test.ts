@@ -2,23 +2,12 @@ import assert from "node:assert/strict";
 import { RefusedError } from "../../../../lib/errors.ts";
 import { findActuators, PackageActuators } from "../../../../lib/power/governor/actuators.ts";
 import type { Meter } from "../../../../lib/power/meter.ts";
+import { meter } from "../meters.ts";
 
 const place = { package: 0, cpus: new Set([0, 1]), cores: [0, 1] };
 
 function actuator(name: string, kind: "package" | "cpu", index: number, max: number, more: Partial<Meter> = {}): Meter {
-  return {
-    name,
-    provider: "a test",
-    unit: "W",
-    kind: "gauge",
-    range: { min: 1, max },
-    resolution: 0.125,
-    domain: { kind, index },
-    permission: null,
-    provenance: "",
-    isWritable: true,
-    ...more,
-  };
+  return meter(name, { range: { min: 1, max }, domain: { kind, index }, isWritable: true, ...more });
 }
 
 const all = [

@@ -1,27 +1,13 @@
 import assert from "node:assert/strict";
 import { PackageMeters } from "../../../../lib/power/governor/meters.ts";
 import type { Meter } from "../../../../lib/power/meter.ts";
+import { meter as anyMeter } from "../meters.ts";
 
 const second = 1_000_000_000n;
 const place = { package: 0, cpus: new Set([0, 1]), cores: [0, 1] };
 
 function meter(name: string, kind: "counter" | "gauge", more: Partial<Meter> = {}): Meter {
-  const domain = { kind: "package", index: 0 } as const;
-  const wrap = kind === "counter" ? { wrap: 1000 } : {};
-  return {
-    name,
-    provider: "a test",
-    unit: "J",
-    kind,
-    range: { min: 0, max: 1000 },
-    resolution: 0.5,
-    domain,
-    permission: null,
-    provenance: "",
-    isWritable: false,
-    ...wrap,
-    ...more,
-  };
+  return anyMeter(name, { unit: "J", kind, resolution: 0.5, ...kind === "counter" ? { wrap: 1000 } : {}, ...more });
 }
 
 Deno.test("power is what counters of energy have grown by, also over a wrap, of all dies together", () => {

@@ -5,6 +5,8 @@ import { clockNs } from "../../../../ffi/mod.ts";
 import { UsageError } from "../../../../lib/errors.ts";
 import { formatCpuList } from "../../../../lib/kernel/cpulist.ts";
 import { readTopology } from "../../../../lib/kernel/topology.ts";
+import { hasCompiler } from "../../../ffi/host.ts";
+import { compile, Talk } from "../../../ffi/runtime_cores/programs.ts";
 import { cpusOf, startPair } from "./pair.ts";
 import { ProgramRuntime } from "../../../../lib/power/governor/program.ts";
 
@@ -13,6 +15,7 @@ const kernel = new KernelRoot();
 clockNs();
 getAffinity(0);
 const topology = readTopology(kernel);
+const noGcc = hasCompiler ? "" : " [needs gcc]";
 const lack = topology.cores.length < 2 ? " [needs two cores]" : "";
 
 Deno.test(
@@ -35,6 +38,18 @@ Deno.test(
     assert.deepEqual([pair.pid, pair.inner].map(cpusOf), [before, before], "in the end, too");
   },
 );
+
+Deno.test({ name: `what a process left that was killed and not waited for is for the others${noGcc}`, ignore: noGcc !== "" }, async () => {
+  using runtime = ProgramRuntime.create({ kernel, coresMax: 8 });
+  await using talk = new Talk(compile("follower", "-lnodeos-rt"), runtime.env);
+  runtime.started(talk.pid);
+  runtime.ask({ request: 1, wantedCores: 6 });
+  await talk.ask("zombie 0");
+  assert.deepEqual(await talk.ask("wanted 0"), [3]);
+  await talk.ask("active 3");
+  assert.deepEqual(runtime.poll().answer, { request: 1, activeCores: 3 });
+  assert.deepEqual(await talk.ask("wanted 0"), [6]);
+});
 
 Deno.test("ProgramRuntime.create() refuses numbers of cores that are none", () => {
   for (const [coresMin, coresMax] of [[0, 4], [5, 4], [1, 0], [1, 1.5], [NaN, 4], [1, 70000]]) {

@@ -75,12 +75,28 @@ Deno.test("MsrProvider finds what the hardware's own governor is asked for, wher
   );
 });
 
+/** A machine of Intel's with another model number. */
+function modelOf(parts: PowerMachineParts, model: number): PowerMachineParts {
+  const cpuinfo = parts.files["/proc/cpuinfo"].replace("85", `${model}`);
+  return { ...parts, files: { ...parts.files, "/proc/cpuinfo": cpuinfo } };
+}
+
 Deno.test("MsrProvider counts the platform of Sapphire Rapids in joules, and that of others in the register's units", () => {
-  const psys = withRegisters(intel, { [register.platformEnergy]: 0x8000n });
-  assert.deepEqual(registryOf(psys).registry.snapshot(["psys0/energy"]).values, [2]);
-  const cpuinfo = intel.files["/proc/cpuinfo"].replace("85", "143");
-  const sapphire = { ...psys, files: { ...psys.files, "/proc/cpuinfo": cpuinfo } };
-  assert.deepEqual(registryOf(sapphire).registry.snapshot(["psys0/energy", "dram0/energy"]).values, [0x8000, 4]);
+  const psys = withRegisters(intel, { [register.platformEnergy]: 0x8000n, [register.platformLimit]: 0x1bc00001bc000n });
+  const { registry } = registryOf(psys);
+  assert.deepEqual(registry.snapshot(["psys0/energy"]).values, [2]);
+  assert.ok(registry.find("psys0/power-limit").isWritable);
+  const sapphire = registryOf(modelOf(psys, 0x8f)).registry;
+  assert.deepEqual(sapphire.snapshot(["psys0/energy", "dram0/energy"]).values, [0x8000, 4]);
+  // A limit in the layout of others would be set to something else, and not count.
+  assert.throws(() => sapphire.find("psys0/power-limit"), /the register of this processor has another layout; see powercap/);
+});
+
+Deno.test("MsrProvider leaves the windows of small cores alone, which have another encoding", () => {
+  const names = (parts: PowerMachineParts) => registryOf(parts).registry.meters.map(({ name }) => name);
+  const windows = names(intel).filter((name) => name.endsWith("-window"));
+  assert.ok(windows.length > 0);
+  assert.deepEqual(names(modelOf(intel, 0x37)), names(intel).filter((name) => !windows.includes(name)));
 });
 
 Deno.test("MsrProvider tells the dies of a package apart", () => {

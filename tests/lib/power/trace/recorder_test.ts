@@ -43,6 +43,24 @@ Deno.test("Recorder keeps the sum of a counter when readings are missing or come
   assert.deepEqual([recorder.summaries()[0].total, recorder.trace().rows.length], [215, 3]);
 });
 
+Deno.test("Recorder says which counter came to an end, whose mean is that of the time before", () => {
+  const recorder = new Recorder([energy, cycles], { periodSeconds: 1 });
+  for (const [second, joules, counts] of [[0, 0, 0], [1, 100, 7], [2, 200, null], [3, 300, null]] as const) {
+    recorder.add(snapshot(second, joules, counts));
+  }
+  assert.deepEqual(recorder.warnings, ["cpu0/aperf has no value any more since 1.0 s"]);
+  assert.deepEqual(recorder.summaries().map(({ total, mean }) => [total, mean]), [[300, 100], [7, 7]]);
+});
+
+Deno.test("Recorder has no mean beside the least and the highest value", () => {
+  const recorder = new Recorder([energy, temperature], { periodSeconds: 1 });
+  // The last one comes too soon for a row.
+  for (const [second, joules] of [[0, 0], [1, 100], [1.3, 190]]) recorder.add(snapshot(second, joules, 205.1));
+  const [power, heat] = recorder.summaries();
+  assert.deepEqual([power.low, power.mean, power.high], [100, 190 / 1.3, 190 / 1.3]);
+  assert.deepEqual([heat.low, heat.mean, heat.high], [205.1, 205.1, 205.1]);
+});
+
 Deno.test("Recorder makes rates since the last value of each counter, which begins when its first one comes", () => {
   const recorder = new Recorder([energy, cycles], { periodSeconds: 1 });
   for (const [second, joules, counts] of [[0, 0, null], [1, 10, null], [2, 20, 500], [3, null, null], [4, 80, 900]] as const) {

@@ -1,6 +1,6 @@
-import { clockNs } from "../../../../ffi/mod.ts";
-import type { Meter } from "../../../../lib/power/meter.ts";
-import type { Snapshot } from "../../../../lib/power/snapshot.ts";
+import { clockNs } from "../../../ffi/mod.ts";
+import type { Meter } from "../../../lib/power/meter.ts";
+import type { Snapshot } from "../../../lib/power/snapshot.ts";
 
 // What the tests share opens the library here, once: opened within a test it would count as a leak.
 clockNs();
