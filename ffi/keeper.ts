@@ -199,6 +199,16 @@ export async function stopKeeper(directory: string): Promise<void> {
 }
 
 /**
+ * Removes the directory of a keeper, which goes on for programs that it has, and ends with the last of them.
+ *
+ * @throws {Error} If there are other files in it.
+ */
+export function leaveKeeper(directory: string): void {
+  clear(directory);
+  Deno.removeSync(directory);
+}
+
+/**
  * Gives a keeper and all that it started other CPUs, thread by thread. Nothing happens where there is none.
  *
  * @throws {SysError} If the kernel refuses: `EINVAL` when its cgroup has none of the CPUs.

@@ -21,6 +21,9 @@ export default async function syscalls(this: Context, flags: SyscallsFlags, name
   if (profile === undefined && (against !== undefined || oci)) {
     throw new UsageError(`Cannot use --${oci ? "oci" : "against"} without --profile`, { remedy: "nodeos syscalls --profile cnk" });
   }
+  if (oci && against !== undefined) {
+    throw new UsageError("Cannot use --oci and --against together: one prints a profile, the other differences");
+  }
   if (name !== undefined) return switches.length > 0 ? await switchCalls(this, flags, name, switches) : await showCalls(this, flags, name);
   if (profile === undefined) return showProfiles(this, json);
   const policy = policyOf(parseSyscalls(profile));

@@ -36,6 +36,7 @@ export const command: Command<Context> = buildCommand<TraceFlags, [string, ...st
   docs: {
     brief: "Run a program, and say which system calls and paths it touched; write the smallest profile that it needs",
     fullDescription: "The program runs where you are, not in a container, and each of its calls takes some 10 us longer.\n" +
+      "What it leaves running when it ends goes on, and is not recorded any more.\n" +
       "Example: nodeos trace -o lmp.yaml -- ./lmp -in in.lj; then nodeos run --syscalls ./lmp.yaml -- ./lmp -in in.lj\n" +
       "         nodeos trace --check cnk -- ./lmp -in in.lj",
   },

@@ -1,4 +1,4 @@
-import { startKeeper, stopKeeper } from "../../ffi/keeper.ts";
+import { leaveKeeper, startKeeper, stopKeeper } from "../../ffi/keeper.ts";
 import { launch, wait } from "../../ffi/launch.ts";
 import { effectiveUid } from "../../ffi/mod.ts";
 import { RefusedError } from "../../lib/errors.ts";
@@ -22,6 +22,8 @@ import type { Context } from "../context.ts";
 import type { TraceFlags } from "./command.ts";
 
 const rowsShownMax = 15;
+/** How long a filter may be seen yet whose last process has ended. */
+const endMsMax = 1000;
 
 /** What a run showed. */
 interface Recording {
@@ -38,6 +40,7 @@ export default async function trace(this: Context, { output, check, json }: Trac
     throw new RefusedError("Cannot record system calls: only root may see those of others", { remedy: "Run as root" });
   }
   const policy = check === undefined ? undefined : resolvePolicy({ profile: check }, architecture);
+  if (output !== undefined && output !== "-") checkOutput(output);
   const recording = await record(this, architecture, argv);
   const checked = policy === undefined ? undefined : checkUses(policy, recording.uses);
   const refused = checked?.filter(({ isDenied }) => isDenied) ?? [];
@@ -49,24 +52,40 @@ export default async function trace(this: Context, { output, check, json }: Trac
 }
 
 async function record(context: Context, architecture: Architecture, argv: readonly string[]): Promise<Recording> {
-  const recording = recordingPolicy(architecture);
+  const policy = recordingPolicy(architecture);
   const directory = `${context.stateDirectory}/trace/${Deno.pid}`;
   const owner = ownerSelf(await context.kernel());
+  let goesOn = false;
   try {
-    await startKeeper({ directory, board: encodeBoard(recording), owner, record: `${directory}/record` });
+    await startKeeper({ directory, board: encodeBoard(policy), owner, record: `${directory}/record` });
     const program = launch({
       argv,
       forwardSignals: true,
       dieWithParent: true,
-      filter: { program: compileFilter(recording), control: `${directory}/control.sock` },
+      filter: { program: compileFilter(policy), control: `${directory}/control.sock` },
     });
     const { code } = wait(program);
-    using board = new Board(`${directory}/board`, { readOnly: true });
+    using board = new Board(`${directory}/board`);
+    goesOn = await hasPrograms(board);
+    if (goesOn) {
+      for (const { call, action } of policy.rules) if (action === "record") board.setRule(call.numbers[architecture]!, "allow");
+      context.say("nodeos: it left programs that go on, and are not recorded any more");
+    }
     return { code, uses: usesOf(board.counters()), paths: parseRecord(textOf(`${directory}/record`), architecture) };
   } finally {
-    await stopKeeper(directory);
+    if (goesOn) leaveKeeper(directory);
+    else await stopKeeper(directory);
     removeEmpty(`${context.stateDirectory}/trace`);
   }
+}
+
+/** Whether programs run yet under the filter: without a keeper, each of their calls would fail. */
+async function hasPrograms(board: Board): Promise<boolean> {
+  for (const end = Date.now() + endMsMax; board.state().listeners > 0;) {
+    if (Date.now() > end) return true;
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  return false;
 }
 
 /** Another recording may go on beside this one. */
@@ -94,12 +113,36 @@ function nameOf(output: string, argv: readonly string[]): string {
   return /^[A-Za-z][A-Za-z0-9_.-]*$/.test(word) ? word : "recorded";
 }
 
+/** Refuses a file that cannot be written, before the program has run for hours. */
+function checkOutput(output: string): void {
+  const isThere = exists(output);
+  try {
+    Deno.openSync(output, { append: true, create: true }).close();
+    if (!isThere) Deno.removeSync(Deno.realPathSync(output));
+  } catch (error) {
+    throw cannotWrite(output, error);
+  }
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function cannotWrite(output: string, cause: unknown): RefusedError {
+  return new RefusedError(`Cannot write ${output}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+}
+
 function writeTo(context: Context, output: string, text: string): void {
   if (output === "-") return context.print(text.trimEnd());
   try {
     Deno.writeTextFileSync(output, text);
   } catch (error) {
-    throw new RefusedError(`Cannot write ${output}: ${error instanceof Error ? error.message : error}`, { cause: error });
+    throw cannotWrite(output, error);
   }
   context.say(`nodeos: wrote ${output}`);
 }

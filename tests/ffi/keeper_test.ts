@@ -562,6 +562,28 @@ keeperTest("placeKeeper() where there is none does nothing", () => {
   return Promise.resolve();
 });
 
+keeperTest("startKeeper() serves where no process may have more than a few descriptors", async () => {
+  const forwarded = [
+    Deno.execPath(),
+    "run",
+    "-q",
+    "-A",
+    `${checkout}tests/suites/forwarded.ts`,
+    "full,@path=forward",
+    "--",
+    "ls",
+    "/proc/self",
+  ];
+  const { code, stdout, stderr } = await new Deno.Command("sh", {
+    args: ["-c", 'ulimit -n 200 && exec "$@"', "sh", ...forwarded],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).output();
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+  assert.match(new TextDecoder().decode(stdout), /^status$/m);
+});
+
 Deno.test({
   name: `startKeeper() needs root${isRoot ? " [needs another user]" : ""}`,
   ignore: isRoot,

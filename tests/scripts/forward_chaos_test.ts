@@ -265,7 +265,10 @@ test("the keeper is killed while threads make calls: they end with ENOSYS at onc
   await program.line();
   await program.tell("begin");
   await progress(state, "orphans");
-  signal(state.board("orphans").keeperPid, "SIGKILL");
+  const { keeperPid, forwarderPid } = state.board("orphans");
+  const mark = marked(forwarderPid!);
+  signal(keeperPid, "SIGKILL");
+  await until("the forwarder's end", () => marked(forwarderPid!) !== mark);
   const { wrong, error } = JSON.parse(await program.ask("stop"));
   assert.ok(wrong > 0);
   assert.equal(error, 38);

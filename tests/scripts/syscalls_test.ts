@@ -71,6 +71,7 @@ Deno.test("nodeos syscalls says 2 for wrong words, with what would be right, nee
     [["--profile", "/nonexistent.yaml"], /Cannot read the profile "\/nonexistent.yaml": there is no such file/],
     [["--against", "cnk"], /^Cannot use --against without --profile\n {2}nodeos syscalls --profile cnk\n$/],
     [["--oci"], /^Cannot use --oci without --profile/],
+    [["--profile", "cnk", "--oci", "--against", "lean"], /^Cannot use --oci and --against together/],
     [["sim", "--profile", "cnk"], /^Cannot show a container and a profile together/],
   ];
   for (const [args, message] of cases) {

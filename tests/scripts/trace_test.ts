@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { lastCpu } from "../host.ts";
-import { type ForwardState, forwardTest, Workplace } from "./forward/host.ts";
+import { type ForwardState, forwardTest, until, Workplace } from "./forward/host.ts";
 
 function test(name: string, fn: (state: ForwardState, work: Workplace) => Promise<void>): void {
   forwardTest(`nodeos trace ${name}`, null, async (state) => {
@@ -103,11 +103,32 @@ test("writes the profile to standard output, whatever its name means in YAML, an
   assert.match(stdout, /^# What a run of this needed, .*"true"\nname: "?true"?\n/);
   const run = await state.nodeos(["run", "--syscalls", work.file("out.yaml", stdout), "--", "true"]);
   assert.deepEqual([run.code, run.stderr], [0, ""]);
+  const marker = `${work.path}/started`;
   for (const output of ["/nonexistent/file.yaml", work.path, "/proc/version"]) {
-    const { code, stderr } = await state.nodeos(["trace", "-o", output, "--", "true"]);
+    const { code, stderr } = await state.nodeos(["trace", "-o", output, "--", "touch", marker]);
     assert.equal(code, 1, stderr);
     assert.match(stderr, new RegExp(`^Cannot write ${output}: `, "m"));
+    assert.ok(!exists(marker), "it says so before the program starts");
   }
+  const output = `${work.path}/none.yaml`;
+  assert.notEqual((await state.nodeos(["trace", "-o", output, "--", "/nonexistent/program"])).code, 0);
+  assert.ok(!exists(output), "of what did not run there is no profile");
+});
+
+test("lets programs go on that its program left, and says so", async (state, work) => {
+  const late = `${work.path}/late`;
+  const script =
+    `(while [ ! -e ${work.path}/go ]; do sleep 0.05; done; echo "$(ls ${work.path})" > ${late}.new; mv ${late}.new ${late}) > /dev/null 2>&1 & echo main`;
+  const { code, stdout, stderr } = await state.nodeos(["trace", "--", "sh", "-c", script]);
+  assert.deepEqual([code, stdout], [0, "main\n"]);
+  assert.match(stderr, /^nodeos: it left programs that go on, and are not recorded any more$/m);
+  assert.ok(!exists(`${state.directory}/trace`));
+  const keepers = forwardersBelow(state.directory);
+  assert.ok(keepers.length > 0);
+  work.file("go", "");
+  await until("what it left to end", () => exists(late));
+  assert.match(Deno.readTextFileSync(late), /^go$/m);
+  await until("its keeper to end", () => forwardersBelow(state.directory).length === 0);
 });
 
 test("--check says 1 when a profile would have refused a call, and which", async (state, work) => {
@@ -164,6 +185,17 @@ function programsOf(path: string): number[] {
       return pid > 0 && Deno.readLinkSync(`/proc/${pid}/exe`) === path;
     } catch {
       // It has ended, or it is a thread of the kernel.
+      return false;
+    }
+  });
+}
+
+/** Keepers of recordings of a state directory: their board may have no name any more. */
+function forwardersBelow(state: string): number[] {
+  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter((pid) => {
+    try {
+      return pid > 0 && Deno.readLinkSync(`/proc/${pid}/fd/1`).startsWith(`${state}/trace/`);
+    } catch {
       return false;
     }
   });

@@ -6,7 +6,9 @@
  */
 
 import { startKeeper, stopKeeper } from "../../ffi/keeper.ts";
+import { KernelRoot } from "../../ffi/kernel_root.ts";
 import { launch, wait } from "../../ffi/launch.ts";
+import { ownerSelf } from "../../lib/plan/store.ts";
 import { Board, encodeBoard } from "../../lib/syscall/board.ts";
 import { hostArchitecture } from "../../lib/syscall/arch.ts";
 import { compileFilter } from "../../lib/syscall/filter.ts";
@@ -24,8 +26,10 @@ async function runForwarded(wish: string, argv: readonly string[], counts: boole
   const policy = resolvePolicy({ profile, switches, switchable }, hostArchitecture()!);
   // Not below TMPDIR, which may be long: sockets have short names.
   const directory = Deno.makeTempDirSync({ dir: "/tmp", prefix: "nodeos-forwarded-" });
+  const kernel = new KernelRoot();
   try {
-    await startKeeper({ directory: `${directory}/seat`, board: encodeBoard(policy) });
+    // When this is killed it ends with the last program.
+    await startKeeper({ directory: `${directory}/seat`, board: encodeBoard(policy), owner: ownerSelf(kernel) });
     const filter = { program: compileFilter(policy), control: `${directory}/seat/control.sock` };
     const { code } = wait(launch({ argv, filter, forwardSignals: true }));
     if (counts) report(`${directory}/seat/board`);

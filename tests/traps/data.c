@@ -64,7 +64,34 @@ static void partly_there(void) {
         EXPECT(lseek(fd, 0, SEEK_CUR), 10);
         EXPECT(pwrite(fd, start + page() - 10, 100, 0), 10);
         FAILS(pwrite(fd, start + page(), 100, 0), EFAULT);
+        // The kernel's own addresses are refused before there is anything to move.
+        FAILS(syscall(SYS_write, fd, -1L, 0), EFAULT);
+        MUST(lseek(fd, 0, SEEK_END));
+        FAILS(syscall(SYS_read, fd, -1L, 10), EFAULT);
+        EXPECT(syscall(SYS_read, fd, start + page(), 10), 0);
         free(text);
+}
+
+/* Without a cache the place of the memory counts, and part of it is not enough; how, is the file system's affair. */
+static void direct(void) {
+#ifdef STATX_DIOALIGN
+        int fd = open("f", O_RDWR | O_CREAT | O_DIRECT | O_CLOEXEC, 0600);
+        char *start = mmap(NULL, 2 * page(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        struct statx file;
+
+        if (fd < 0)
+                trap_skip("there is no O_DIRECT here");
+        HOLDS(start != MAP_FAILED);
+        MUST(statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &file));
+        if (!(file.stx_mask & STATX_DIOALIGN) || file.stx_dio_mem_align < 2 || file.stx_dio_offset_align > page())
+                trap_skip("nobody says what O_DIRECT wants");
+        EXPECT(pwrite(fd, start, page(), 0), page());
+        FAILS(pwrite(fd, start + 1, page(), 0), EINVAL);
+        FAILS(pread(fd, start + 1, page(), 0), EINVAL);
+        EXPECT(pread(fd, start + page(), page(), 0), page());
+#else
+        trap_skip("nobody says what O_DIRECT wants");
+#endif
 }
 
 /* What could not be given is still there to be read. */
@@ -191,6 +218,7 @@ static void memory_file(void) {
 TRAPS({"each call moves the position that it should", positions},
       {"a child moves its parent's position", shared_position},
       {"data goes as far as there is memory", partly_there},
+      {"data goes to the disk from where it lies", direct},
       {"data that has nowhere to go is not lost", given_nowhere},
       {"data of the wrong descriptor is refused", refused},
       {"16 MiB go in one call", large},

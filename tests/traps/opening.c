@@ -229,6 +229,24 @@ static void none_left(void) {
         FAILS(access("new", F_OK), ENOENT);
 }
 
+/* And looks for the file afterwards. */
+static void none_left_for_nothing(void) {
+        struct rlimit limit;
+        int fd;
+
+        while ((fd = (int) MUST(open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC))) < 50)
+                ;
+        MUST(getrlimit(RLIMIT_NOFILE, &limit));
+        limit.rlim_cur = (rlim_t) fd + 1;
+        MUST(setrlimit(RLIMIT_NOFILE, &limit));
+        FAILS(open("new", O_RDONLY | O_CLOEXEC), EMFILE);
+        FAILS(openat(fd + 1, "new", O_RDONLY | O_CLOEXEC), EMFILE);
+        FAILS(open("", O_RDONLY | O_CLOEXEC), ENOENT);
+        FAILS(open(nowhere(), O_RDONLY | O_CLOEXEC), EFAULT);
+        MUST(close(fd));
+        FAILS(open("new", O_RDONLY | O_CLOEXEC), ENOENT);
+}
+
 static void copy_program(const char *from_path, const char *to_path) {
         int from = (int) MUST(open(from_path, O_RDONLY | O_CLOEXEC));
         int to = (int) MUST(open(to_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0755));
@@ -281,4 +299,5 @@ TRAPS({"open gives the lowest number", lowest_number},
       {"a FIFO waits for its other end", fifo},
       {"the limit of descriptors is the caller's", too_many},
       {"a file that gets no number is not created", none_left},
+      {"who gets no number is not told what else is wrong", none_left_for_nothing},
       {"a running program cannot be written", running_program})

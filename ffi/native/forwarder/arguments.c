@@ -83,10 +83,9 @@ static int read_string(struct worker *worker, int32_t tid, uint64_t address, str
         return set(ret_argument, ARGUMENT_LONG, (uintptr_t) text, ALL);
 }
 
-/* Bytes to read. A data transfer is cut where memory ends, everything else is refused there. More than we move at once goes
- * back: a file takes all of it in one call, and programs rely on that. */
+/* Bytes to read. Where memory ends within them, everything but data is refused: of data some files take what there is, and
+ * others nothing. More than we move at once goes back: a file takes all of it in one call, and programs rely on that. */
 static int read_bytes(struct worker *worker, const struct call *call, uint64_t address, size_t size, struct argument *ret_argument) {
-        bool is_data = call->row->flags & NODEOS_ROW_DATA;
         void *place;
         ssize_t n;
 
@@ -96,7 +95,9 @@ static int read_bytes(struct worker *worker, const struct call *call, uint64_t a
         if (!place)
                 return STEP_BACK;
         n = size ? caller_read(call->tid, address, place, size) : 0;
-        if (n == -EFAULT || (n >= 0 && (size_t) n < size && !is_data))
+        if (n >= 0 && (size_t) n < size && call->row->flags & NODEOS_ROW_DATA)
+                return STEP_BACK;
+        if (n == -EFAULT || (n >= 0 && (size_t) n < size))
                 return set_bad(ret_argument);
         if (n < 0)
                 return step_of((int) n);
@@ -128,6 +129,15 @@ static bool is_memory(int kind) {
         return kind == NODEOS_ARGUMENT_PATH || kind == NODEOS_ARGUMENT_TEXT || (kind >= NODEOS_ARGUMENT_IN && kind <= NODEOS_ARGUMENT_OUT_SIZED);
 }
 
+static bool is_sized(int kind) {
+        return kind == NODEOS_ARGUMENT_IN_SIZED || kind == NODEOS_ARGUMENT_OUT_SIZED;
+}
+
+/* Whether no program has memory there, or the upper bits of the address are a mark. */
+static bool is_nobodys(uint64_t address, uint64_t size) {
+        return address >> 56 || size >> 56 || (address + size) >> 56;
+}
+
 static int read_argument(struct worker *worker, struct call *call, int i) {
         const struct nodeos_row *row = call->row;
         struct argument *argument = &call->arguments[i];
@@ -137,6 +147,9 @@ static int read_argument(struct worker *worker, struct call *call, int i) {
         set(argument, is_memory(kind) && !given ? ARGUMENT_NULL : ARGUMENT_PLAIN, kind == NODEOS_ARGUMENT_NONE ? 0 : given, 0);
         if (argument->state == ARGUMENT_NULL)
                 return STEP_ON;
+        /* The kernel looks where bytes would be, even if there are none. */
+        if (is_sized(kind) && is_nobodys(given, size))
+                return STEP_BACK;
         switch (kind) {
         case NODEOS_ARGUMENT_PATH:
         case NODEOS_ARGUMENT_TEXT:
@@ -156,13 +169,6 @@ static int read_argument(struct worker *worker, struct call *call, int i) {
         }
 }
 
-/* A transfer that is cut says so in its size. */
-static void cut_sizes(struct call *call) {
-        for (int i = 0; i < 5; i++)
-                if (call->row->kinds[i] == NODEOS_ARGUMENT_IN_SIZED && call->arguments[i].state == ARGUMENT_READ)
-                        call->arguments[i + 1].value = call->arguments[i].length;
-}
-
 int arguments_read(struct worker *worker, struct call *call) {
         if (call->is_read)
                 return STEP_ON;
@@ -173,8 +179,6 @@ int arguments_read(struct worker *worker, struct call *call) {
                 if (step != STEP_ON)
                         return step;
         }
-        if (call->row->flags & NODEOS_ROW_DATA)
-                cut_sizes(call);
         call->is_read = true;
         return STEP_ON;
 }

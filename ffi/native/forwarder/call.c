@@ -75,9 +75,18 @@ static bool is_forwardable(const struct call *call) {
         return call->row->flags & NODEOS_ROW_FORWARDABLE;
 }
 
-/* The kernel looks for a descriptor number first: without one it neither makes nor truncates a file. */
+/* The kernel looks for a descriptor number first: without one it neither makes nor truncates a file, nor says why else it could
+ * not be opened. */
 static bool changes_by_opening(const struct call *call) {
         return call->row->flags & NODEOS_ROW_OPENS && open_changes(call);
+}
+
+/* Limits take long to read, and files that are not there are many: of who has few descriptors it is not asked. With a limit of
+ * as few the error is the file's. */
+static bool may_lack_number(struct worker *worker, const struct call *call, const struct caller *caller) {
+        return call->row->flags & NODEOS_ROW_OPENS && !open_changes(call) &&
+               (become_reader(worker) != STEP_ON || !caller_has_few_descriptors(caller)) &&
+               (become_self(worker) != STEP_ON || !caller_has_free_number(caller));
 }
 
 /* Whether a call on a path does no more than ask, and who lacks a right for that is told EACCES, and nothing else. */
@@ -113,9 +122,9 @@ static int prepare(struct worker *worker, struct call *call, struct caller **ret
                 step = become_self(worker);
         if (step == STEP_ON && flags & NODEOS_ROW_LIMITED && caller_has_file_limit(call->tid))
                 step = STEP_BACK;
-        if (step == STEP_ON && changes_by_opening(call))
-                step = caller_has_free_number(worker, *ret_caller);
-        else if (step == STEP_ON && flags & NODEOS_ROW_CREATES && !(flags & NODEOS_ROW_OPENS))
+        if (step == STEP_ON && changes_by_opening(call) && !caller_has_free_number(*ret_caller))
+                step = STEP_BACK;
+        if (step == STEP_ON && flags & NODEOS_ROW_CREATES && (!(flags & NODEOS_ROW_OPENS) || changes_by_opening(call)))
                 step = caller_read_umask(worker, *ret_caller);
         if (step == STEP_ON)
                 step = descriptors_take(call, *ret_caller);
@@ -214,6 +223,8 @@ int call_execute(struct worker *worker, struct call *call, int64_t *ret_result) 
         if (step == STEP_ON)
                 step = execute_as(worker, call, caller->identity, ret_result);
         if (moved && fchdir(worker->root) < 0)
+                step = STEP_BACK;
+        if (step == STEP_ON && *ret_result < 0 && may_lack_number(worker, call, caller))
                 step = STEP_BACK;
         if (step == STEP_ON && *ret_result < 0 && call->is_second)
                 *ret_result = -EIO;

@@ -292,13 +292,19 @@ bool caller_has_file_limit(int32_t tid) {
         return !read_limit(tid, RLIMIT_FSIZE, "\nMax file size", &soft) || soft != RLIM_INFINITY;
 }
 
-int caller_has_free_number(struct worker *worker, struct caller *caller) {
-        int step = caller_read_umask(worker, caller);
+static bool has_number(const struct caller *caller, int number) {
+        CLEANUP_FD int fd = (int) syscall(SYS_pidfd_getfd, caller->pidfd, number, 0);
+
+        return fd >= 0 || errno != EBADF;
+}
+
+bool caller_has_few_descriptors(const struct caller *caller) {
+        return descriptors_are_known(caller) && !has_number(caller, FEW_DESCRIPTORS - 1);
+}
+
+bool caller_has_free_number(const struct caller *caller) {
         uint64_t soft;
 
-        if (step != STEP_ON)
-                return step;
-        if (!read_limit(caller->tid, RLIMIT_NOFILE, "\nMax open files", &soft))
-                return STEP_BACK;
-        return soft > caller->more.descriptor_room ? STEP_ON : STEP_BACK;
+        return descriptors_are_known(caller) && read_limit(caller->tid, RLIMIT_NOFILE, "\nMax open files", &soft) && soft &&
+               !has_number(caller, (int) (soft - 1));
 }

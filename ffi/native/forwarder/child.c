@@ -18,9 +18,6 @@
 #include "../internal.h"
 #include "keeper.h"
 
-/* Above the number of every descriptor that a child is given. */
-enum { OUT_OF_THE_WAY = 2048 };
-
 /* What nodeos gave the keeper, and what its children get. */
 static int given_niceness;
 
@@ -77,9 +74,9 @@ int child_descriptors(const int *from, const int *to, int count) {
         unsigned int next = 0;
         int copies[8];
 
-        /* Out of the way first, so that none overwrites what another one needs. */
+        /* Out of the way first, above the last of them, so that none overwrites what another one needs. */
         for (int i = 0; i < count; i++) {
-                copies[i] = fcntl(from[i], F_DUPFD, OUT_OF_THE_WAY);
+                copies[i] = fcntl(from[i], F_DUPFD, to[count - 1] + 1);
                 if (copies[i] < 0)
                         return -errno;
         }

@@ -94,8 +94,10 @@ static int take_file(struct call *call, struct caller *caller, int i) {
         step = take(call, caller, i);
         if (step != STEP_ON || call->taken[i] < 0)
                 return step;
-        /* Sockets, pipes and devices may make us wait for ever, and are fast enough elsewhere. */
-        if (call->row->flags & NODEOS_ROW_DATA && (fstat(call->taken[i], &file) < 0 || !S_ISREG(file.st_mode)))
+        /* Sockets, pipes and devices may make us wait for ever, and are fast enough elsewhere; direct transfers are between the disk
+         * and the caller's memory, and depend on where that lies. */
+        if (call->row->flags & NODEOS_ROW_DATA &&
+            (fstat(call->taken[i], &file) < 0 || !S_ISREG(file.st_mode) || fcntl(call->taken[i], F_GETFL) & O_DIRECT))
                 return STEP_BACK;
         if (kind == NODEOS_ARGUMENT_OUT_SIZED)
                 call->position = lseek(call->taken[i], 0, SEEK_CUR);

@@ -75,7 +75,7 @@ static int parse(const char *status, struct identity *ret_identity, struct ident
             !read_ids(status, "Uid", (uint32_t *const[]){ &id->ruid, &id->euid, &id->suid, &id->fsuid }) ||
             !read_ids(status, "Gid", (uint32_t *const[]){ &id->rgid, &id->egid, &id->sgid, &id->fsgid }) ||
             !read_number(status, "CapEff", 16, &id->effective) || !read_number(status, "CapPrm", 16, &id->permitted) ||
-            !read_number(status, "CapInh", 16, &id->inheritable) || !read_number(status, "FDSize", 10, &ret_more->descriptor_room))
+            !read_number(status, "CapInh", 16, &id->inheritable))
                 return -EBADMSG;
         id->tgid = (int32_t) tgid;
         id->umask = (uint32_t) mask;

@@ -10,8 +10,7 @@
 int identity_open(int32_t tid);
 /* What a status says besides who the thread is. */
 struct identity_more {
-        bool no_new_privileges;   /* it can gain no rights by executing programs */
-        uint64_t descriptor_room; /* its descriptors have lower numbers than this */
+        bool no_new_privileges; /* it can gain no rights by executing programs */
 };
 
 /* Reads an open one anew. The errors of identity_read. */

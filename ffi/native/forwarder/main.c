@@ -28,6 +28,8 @@
 #error "the forwarder knows x86-64 and aarch64"
 #endif
 
+enum { DESCRIPTORS = 4096 };
+
 static const char usage[] =
         "usage: nodeos-forwarder [--owner PID:STARTTICKS] [--record FILE]\n"
         "                        [--sidecar-socket PATH --sidecar-owner UID:GID -- PROGRAM [ARGUMENT...]]\n"
@@ -113,11 +115,12 @@ static int is_listening(int fd) {
                getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
 }
 
-/* Listeners, agents and clients are descriptors: as many as we may have. */
+/* Listeners, agents and clients are descriptors: as many as we may have, and enough if we may say so. */
 static void raise_limit(void) {
+        const struct rlimit enough = { DESCRIPTORS, DESCRIPTORS };
         struct rlimit limit;
 
-        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || (limit.rlim_max < DESCRIPTORS && setrlimit(RLIMIT_NOFILE, &enough) == 0))
                 return;
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);

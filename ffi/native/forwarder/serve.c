@@ -9,7 +9,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -263,16 +262,6 @@ static void set_signals(void) {
         sigprocmask(SIG_BLOCK, &blocked, NULL);
 }
 
-/* Callers' descriptors come and go through our tables. */
-static void raise_limits(void) {
-        struct rlimit files;
-
-        if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-                files.rlim_cur = files.rlim_max;
-                setrlimit(RLIMIT_NOFILE, &files);
-        }
-}
-
 static uint64_t own_capabilities(void) {
         struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
         struct __user_cap_data_struct sets[2] = { 0 };
@@ -298,7 +287,6 @@ static void prepare(struct nodeos_board *board, int channel, int record_fd) {
         prctl(PR_SET_DUMPABLE, 0);
         prctl(PR_SET_NAME, "forwarder");
         set_signals();
-        raise_limits();
         forwarder = (struct forwarder){
                 .board = board,
                 .record_fd = record_fd,

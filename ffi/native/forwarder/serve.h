@@ -22,6 +22,7 @@ enum {
         ARENA_SIZE = 2 * DATA_MAX + 8 * 65536,
         CALLER_SETS = 32,             /* of known callers, by thread number */
         CALLER_WAYS = 4,
+        FEW_DESCRIPTORS = 32,
         WAKE_SIGNAL = SIGUSR2         /* has no other purpose than to end a wait */
 };
 
@@ -272,9 +273,10 @@ int caller_find(struct worker *worker, const struct call *call, struct caller **
 int caller_read_umask(struct worker *worker, struct caller *caller);
 /* A call that may change the caller's identity or root is about to be executed by it. */
 void caller_may_change(struct worker *worker, const struct call *call);
-/* Reads the umask, and whether another descriptor certainly has room in the caller's table. Returns STEP_ON, STEP_BACK or
- * STEP_GONE. */
-int caller_has_free_number(struct worker *worker, struct caller *caller);
+/* Whether the last number that the caller may have is free, and so another descriptor certainly has one. */
+bool caller_has_free_number(const struct caller *caller);
+/* Whether one below FEW_DESCRIPTORS is free, which is asked faster; who may have so few is another matter. */
+bool caller_has_few_descriptors(const struct caller *caller);
 /* Whether the caller may not make files as large as it likes, or we cannot know. */
 bool caller_has_file_limit(int32_t tid);
 void caller_forget_all(struct worker *worker);

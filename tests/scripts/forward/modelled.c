@@ -226,6 +226,8 @@ static void *walk(void *argument) {
                 look(walker, name);
         while (!atomic_load(&stop))
                 act(walker);
+        /* Whatever happened before it was told to stop, it has noticed. */
+        see(walker, FILE_ONE);
         for (int i = 0; i < KEPT; i++)
                 if (walker->fds[i] >= 0 && close(walker->fds[i]) < 0)
                         is_wrong(13, errno);
