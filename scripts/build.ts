@@ -23,6 +23,8 @@ const papiSources = `${root}ffi/papi`;
 /** What both libraries of `ffi/runtime` have; the rest of each begins with its own name. */
 const arena = ["arena.c", "arena_books.c", "arena_cache.c", "arena_fault.c", "arena_grow.c"];
 const flags = ["-std=c17", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-fPIC", "-pthread"];
+/** Functions are looked up at once: at the first call it takes kilobytes of stack, and locks, which a handler of signals does not have. */
+const shared = ["-shared", "-Wl,-z,nodelete", "-Wl,-z,defs", "-Wl,-z,now"];
 
 /** Builds what is out of date and returns the path of the library. */
 export async function build({ sanitize = false }: { sanitize?: boolean } = {}): Promise<string> {
@@ -40,7 +42,7 @@ export async function build({ sanitize = false }: { sanitize?: boolean } = {}): 
   const runtimes = [...runtimesOf(runtime, sanitize), ...pagingsOf(paging), { name: "libnodeos-papi.so", files: papi, options: [] }];
   const all = [...library, ...programs.flatMap(({ files }) => files), ...runtime, ...paging, ...papi];
   const texts = (paths: readonly string[]) => paths.map((path) => `${path}\n${Deno.readTextFileSync(path)}`);
-  const stamp = await digest([compilerName, ...flags, ...extra, ...texts(all)]);
+  const stamp = await digest([compilerName, ...flags, ...extra, ...shared, ...texts(all)]);
   const names = ["libnodeos.so", ...[...programs, ...runtimes].map(({ name }) => name)];
   if (isCurrent(out, names, stamp)) return `${out}/libnodeos.so`;
 
@@ -48,7 +50,6 @@ export async function build({ sanitize = false }: { sanitize?: boolean } = {}): 
   const compiler = new Compiler(compilerName, [...flags, ...extra], `${out}/objects`, headers);
   const objects = (paths: readonly string[], options?: readonly string[]) =>
     compiler.objects(paths.filter((path) => path.endsWith(".c")), options);
-  const shared = ["-shared", "-Wl,-z,nodelete", "-Wl,-z,defs"];
   await Promise.all([
     objects([...library, ...paging.filter((path) => !isPreload(path))]).then((made) =>
       compiler.link(`${out}/libnodeos.so.new`, made, shared)

@@ -86,6 +86,7 @@ int nodeos_buffer_create(const struct nodeos_buffer_options *options, struct nod
         buffer = calloc(1, sizeof *buffer);
         if (!buffer)
                 return -ENOMEM;
+        buffer->generation = process_generation();
         buffer->low_percent = low;
         buffer->high_percent = high;
         set_limit(buffer, options->bytes);
@@ -101,7 +102,14 @@ int nodeos_buffer_create(const struct nodeos_buffer_options *options, struct nod
 }
 
 int nodeos_buffer_close(struct nodeos_buffer *buffer) {
-        if (buffer->regions)
+        uint32_t regions;
+
+        if (buffer->generation != process_generation())
+                return -ESRCH;
+        lock_take(&buffer->lock);
+        regions = buffer->regions;
+        lock_release(&buffer->lock);
+        if (regions)
                 return -EBUSY;
         evictors_stop(buffer);
         free_memory(buffer);
@@ -137,14 +145,16 @@ int nodeos_buffer_resize(struct nodeos_buffer *buffer, uint64_t bytes) {
 
         if (bytes / SMALL_BYTES < 16)
                 return -EINVAL;
-        if (calm_begin(&calm, NULL) < 0)
+        if (buffer->generation != process_generation())
                 return -ESRCH;
+        calm_begin(&calm, NULL);
         lock_take(&buffer->lock);
+        slots_shrink(buffer);
         slot = slot_take(buffer, 0);
-        error = ring_grow(buffer, bytes / SMALL_BYTES);
+        error = bytes / SMALL_BYTES / 16 < buffer->small_most ? -EINVAL : ring_grow(buffer, bytes / SMALL_BYTES);
         if (!error) {
                 set_limit(buffer, bytes);
-                error = buffer->pinned > buffer_available(buffer) ? -ENOMEM : room_take(buffer, slot, 0, 0, 0);
+                error = may_be_pinned(buffer, buffer->pinned) ? room_take(buffer, slot, 0, 0, 0) : -ENOMEM;
                 if (error)
                         set_limit(buffer, before);
         }

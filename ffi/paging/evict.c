@@ -31,17 +31,17 @@ static void sort(struct slot *slot) {
 /* Writes what was moved out, where nobody can change it. False: the store did not take it, and it is where it was. */
 static bool write_moved(struct victim *victim) {
         struct nodeos_region *region = victim->region;
-        uint64_t piece = WRITE_BYTES_MAX / region->page_bytes, writes = 0;
+        uint64_t piece = write_most(region), writes = 0;
         int error = 0;
 
-        piece = piece ? piece : 1;
         for (uint64_t at = 0; at < victim->count && !error; at += piece, writes++) {
                 uint64_t some = victim->count - at < piece ? victim->count - at : piece;
 
-                error = store_write(region, victim->stage + at * region->page_bytes, victim->first + at, some);
+                error = store_write(region, victim->stage + at * region->page_bytes, some * region->page_bytes,
+                                    (victim->first + at) * region->page_bytes);
         }
         if (error)
-                stage_move(region, victim->first, victim->stage, victim->count * region->page_bytes, false);
+                memory_move(region, victim->first * region->page_bytes, victim->stage, victim->count * region->page_bytes, false);
         victim->written = !error;
         lock_take(&region->buffer->lock);
         counts(region)->writes += writes;

@@ -5,14 +5,12 @@
  * The hash is NH of UMAC (RFC 4418) on words of 64 bits: two different pages have the same with a probability of 2^-64 at most, whatever
  * the program writes, as it does not depend on the key. */
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "paging.h"
+#include "store_medium.h"
 
 #define WORDS (SMALL_BYTES / sizeof(uint64_t))
 #define CERTAIN 4096 /* in shares of pages that were written */
@@ -103,29 +101,22 @@ void expect_note(struct nodeos_region *region, uint64_t page, const struct hash 
         find(region, page)->hash = *hash;
 }
 
-/* By the kernel: the program may have made it a page that nobody may read. */
-static bool copy(const char *page, char *to) {
-        struct iovec there = { (char *) page, SMALL_BYTES }, here = { to, SMALL_BYTES };
-        bool is_copied = process_vm_readv(getpid(), &here, 1, &there, 1, 0) == SMALL_BYTES;
-        int fd = is_copied ? -1 : open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
-
-        if (fd < 0)
-                return is_copied;
-        is_copied = pread(fd, to, SMALL_BYTES, (off_t) (uintptr_t) page) == SMALL_BYTES;
-        close(fd);
-        return is_copied;
-}
-
 bool expect_is_changed(const struct nodeos_region *region, uint64_t page) {
         const struct expectation *place;
-        char content[SMALL_BYTES];
         struct hash now;
+        char *copy;
+        bool is_copied;
 
-        if (!(region->states[page] & EXPECTED) || !copy(page_address(region, page), content))
+        if (!(region->states[page] & EXPECTED))
                 return true;
+        copy = bounce_take();
+        is_copied = copy && page_copy(page_address(region, page), copy);
+        if (is_copied)
+                expect_hash(copy, &now);
+        if (copy)
+                bounce_give(copy);
         place = find(region, page);
-        expect_hash(content, &now);
-        return now.low != place->hash.low || now.high != place->hash.high;
+        return !is_copied || now.low != place->hash.low || now.high != place->hash.high;
 }
 
 void expect_learn(struct nodeos_region *region, bool was_written) {

@@ -37,13 +37,6 @@ int nodeos_region_forgive(struct nodeos_region *region, uint64_t offset, uint64_
                 if (failure->error && failure->page >= first && failure->page < end && state_of(region, failure->page) != POISONED)
                         failure->error = 0;
         }
-        /* And what failed without a mark of the kernel: in a call, or at write-back. */
-        for (uint32_t i = 0; i < FAILURES; i++) {
-                struct failure *failure = region->failures + i;
-
-                if (failure->error && failure->page >= first && failure->page < end && state_of(region, failure->page) != POISONED)
-                        failure->error = 0;
-        }
         lock_release(&region->buffer->lock);
         calm_end(&calm);
         return 0;
@@ -52,6 +45,8 @@ int nodeos_region_forgive(struct nodeos_region *region, uint64_t offset, uint64_
 int nodeos_region_error(const struct nodeos_region *region, uint64_t offset) {
         int error = -EINVAL;
 
+        if (region->generation != process_generation())
+                return -ESRCH;
         if (region->mode == NODEOS_MODE_PLAIN)
                 return 0;
         if (offset < region->bytes) {

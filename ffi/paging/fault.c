@@ -41,27 +41,36 @@ void page_write(struct nodeos_region *region, uint64_t page) {
 
 /* A page that we count as present faulted: another thread brought it, or it was taken away behind our back, from the memory that
  * processes share, or by the program. What was written to it went with it. */
-static int fill_again(struct nodeos_region *region, struct slot *slot, uint64_t page) {
+static int fill_again(struct nodeos_region *region, struct slot *slot, uint64_t page, uint32_t flags) {
         struct window window = { .first = page, .count = 1 };
         unsigned state = state_of(region, page);
-        bool was_lost = false;
+        uint64_t left = 0;
         int error = 0;
 
         state_set(region, page, FILLING);
         slot_charge(region->buffer, slot, region->page_bytes);
         busy_begin(region->buffer);
         lock_release(&region->buffer->lock);
-        if (region->memory == NODEOS_MEMORY_SHARED || page_is_missing(region, page)) {
-                error = pages_bring(region, slot, window, NULL, region->guarded || region->writable);
-                was_lost = true;
-        }
+        if (region->memory != NODEOS_MEMORY_SHARED)
+                left = count_in_memory(region, page);
+        /* What is left of a larger page may be dirty. */
+        if (left < region->small)
+                error = pages_bring(region, slot, window, NULL, region->guarded || (region->writable && (!left || state == CLEAN)));
         lock_take(&region->buffer->lock);
-        if (was_lost && state == DIRTY)
+        if (!left && state == DIRTY)
                 counts(region)->dirty_pages -= region->small;
-        state = was_lost ? CLEAN : state;
-        if (error < 0)
-                failure_note(region, page, error);
-        pages_set(region, page, 1, state);
+        if (error < 0 && !left) {
+                counts(region)->resident_pages -= region->small;
+                region->buffer->resident -= region->small;
+                note_failed(region, page, error, flags);
+        } else {
+                if (error < 0) {
+                        failure_note(region, page, error);
+                        if (!is_scanned(region))
+                                page_poison(region, page);
+                }
+                pages_set(region, page, 1, left ? state : CLEAN);
+        }
         busy_end(region->buffer);
         return error ? error : RETRY;
 }
@@ -73,6 +82,12 @@ static int fill_absent(struct nodeos_region *region, struct slot *slot, uint64_t
         if (!error && window.strides)
                 fill_strides(region, slot, &window, flags);
         return error;
+}
+
+/* As the page faults, the kernel has no mark there: it is what is left of one that the program unmapped a part of, say. */
+static int refuse(const struct nodeos_region *region, uint64_t page) {
+        page_poison(region, page);
+        return failure_of(region, page);
 }
 
 int region_fault(struct nodeos_region *region, uint64_t page, bool is_write, uint32_t flags) {
@@ -96,13 +111,13 @@ int region_fault(struct nodeos_region *region, uint64_t page, bool is_write, uin
                 } else {
                         is_done = true;
                         if (state == POISONED)
-                                result = failure_of(region, page);
+                                result = refuse(region, page);
                         else if (state == ABSENT)
                                 result = fill_absent(region, slot, page, is_write, flags);
                         else if (state == CLEAN && is_write && region->tracked)
                                 page_write(region, page);
                         else
-                                result = fill_again(region, slot, page);
+                                result = fill_again(region, slot, page, flags);
                 }
         }
         if (slot)

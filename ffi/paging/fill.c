@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "paging.h"
@@ -71,6 +72,19 @@ static void claim(struct nodeos_region *region, struct window window) {
         }
 }
 
+/* A call of the kernel's is for one mapping: what the program has made several, by mprotect, is copied in parts. */
+int memory_fill(struct nodeos_region *region, uint64_t offset, const char *from, uint64_t bytes, bool protect) {
+        bool wakes = region->mode == NODEOS_MODE_THREAD;
+        int error = uffd_copy(region->uffd, region->address + offset, from, bytes, protect, wakes);
+
+        if (error != -ENOENT)
+                return error;
+        for (uint64_t at = 0; at < bytes; at += SMALL_BYTES)
+                if (uffd_copy(region->uffd, region->address + offset + at, from + at, SMALL_BYTES, protect, wakes) == 0)
+                        error = 0;
+        return error;
+}
+
 /* Reads and maps; without the lock. */
 int pages_bring(struct nodeos_region *region, struct slot *slot, struct window window, char *stage, bool protect) {
         uint64_t bytes = window.count * region->page_bytes;
@@ -79,17 +93,13 @@ int pages_bring(struct nodeos_region *region, struct slot *slot, struct window w
         if (region->memory == NODEOS_MEMORY_SHARED)
                 return shared_bring(region, slot, window);
         error = store_read_timed(region, stage ? stage : slot->bounce, bytes, window.first * region->page_bytes);
-
         if (error)
                 return error;
         if (slot->hash)
                 expect_hash(slot->bounce, slot->hash);
         if (stage)
-                error = stage_move(region, window.first, stage, bytes, protect);
-        else
-                error = uffd_copy(region->uffd, page_address(region, window.first), slot->bounce, bytes, protect,
-                                  region->mode == NODEOS_MODE_THREAD);
-        return error == -ENOENT || error == -ESRCH ? GONE : error;
+                return gone(memory_move(region, window.first * region->page_bytes, stage, bytes, protect));
+        return gone(memory_fill(region, window.first * region->page_bytes, slot->bounce, bytes, protect));
 }
 
 static void note_filled(struct nodeos_region *region, struct window window, bool is_dirty, bool is_ahead) {
@@ -97,6 +107,8 @@ static void note_filled(struct nodeos_region *region, struct window window, bool
         uint64_t small = window.count * region->small;
 
         is_dirty = is_dirty && region->tracked;
+        for (uint64_t page = window.first; is_dirty && page < window.first + window.count; page++)
+                region->states[page] |= region->states[page] & EXPECTED ? 0 : WAS_WRITTEN;
         statistics->reads++;
         statistics->read_pages += small;
         statistics->ahead_pages += small - (is_ahead ? 0 : region->small);
@@ -107,12 +119,22 @@ static void note_filled(struct nodeos_region *region, struct window window, bool
         ring_push(region->buffer, region, window.first, window.count);
 }
 
-/* The page cannot be had. Who asked for it has to hear why. */
-static void note_failed(struct nodeos_region *region, uint64_t page, int error, uint32_t flags) {
+void page_poison(const struct nodeos_region *region, uint64_t page) {
+        if (region->mode != NODEOS_MODE_THREAD || !region->poisons)
+                return;
+        /* Of pages that are scanned the kernel has marks of another kind, which it does not replace. */
+        if (is_scanned(region) && !(region->states[page] & LOST))
+                madvise(page_address(region, page), region->page_bytes, MADV_DONTNEED);
+        /* Of a larger page the program may have unmapped a part. */
+        for (uint64_t at = 0; at < region->page_bytes; at += SMALL_BYTES)
+                uffd_poison(region->uffd, page_address(region, page) + at, SMALL_BYTES);
+}
+
+void note_failed(struct nodeos_region *region, uint64_t page, int error, uint32_t flags) {
         failure_note(region, page, error);
         counts(region)->errors++;
-        if (!(flags & AHEAD) && region->mode == NODEOS_MODE_THREAD && region->poisons)
-                uffd_poison(region->uffd, page_address(region, page), region->page_bytes);
+        if (!(flags & AHEAD))
+                page_poison(region, page);
         pages_set(region, page, 1, flags & AHEAD ? ABSENT : POISONED);
 }
 
@@ -149,6 +171,9 @@ static int fill(struct nodeos_region *region, struct slot *slot, struct window w
         busy_begin(buffer);
         lock_release(&buffer->lock);
         error = pages_bring(region, slot, window, stage, region->guarded || (!is_dirty && region->writable));
+        /* Of what the kernel broke off, nothing may stay that we count as absent. */
+        if (error < 0)
+                madvise(page_address(region, window.first), window.count * region->page_bytes, MADV_DONTNEED);
         lock_take(&buffer->lock);
         if (slot->hash && !error)
                 expect_note(region, window.first, &hash);

@@ -45,8 +45,8 @@ char *stage_source(struct nodeos_region *region, struct slot *slot, uint64_t byt
         return region->nursery ? slot->stage + (region->nursery - region->stages) : NULL;
 }
 
-int stage_move(struct nodeos_region *region, uint64_t first, char *from, uint64_t bytes, bool protect) {
-        char *to = page_address(region, first);
+int memory_move(struct nodeos_region *region, uint64_t offset, char *from, uint64_t bytes, bool protect) {
+        char *to = region->address + offset;
         int64_t moved = uffd_move(region->uffd, to, from, bytes);
         int error = 0;
 
@@ -54,7 +54,7 @@ int stage_move(struct nodeos_region *region, uint64_t first, char *from, uint64_
                 /* Somebody else holds the page in the kernel, say: what is left is copied. */
                 uint64_t done = moved > 0 ? (uint64_t) moved : 0;
 
-                error = uffd_copy(region->uffd, to + done, from + done, bytes - done, protect, true);
+                error = memory_fill(region, offset + done, from + done, bytes - done, protect);
                 madvise(from + done, bytes - done, MADV_DONTNEED);
         }
         if (protect && moved > 0)
@@ -113,8 +113,8 @@ static uint64_t move_out(struct slot *slot, uint32_t index, char *to, uint64_t m
                 whole = 0;
         /* A part of a larger page, or what had no room as a victim of its own. */
         if (whole * region->page_bytes < (uint64_t) moved)
-                stage_move(region, victim->first + whole, to + whole * region->page_bytes, (uint64_t) moved - whole * region->page_bytes,
-                           region->guarded || (region->tracked && !victim->dirty));
+                memory_move(region, (victim->first + whole) * region->page_bytes, to + whole * region->page_bytes,
+                            (uint64_t) moved - whole * region->page_bytes, region->guarded || (region->tracked && !victim->dirty));
         return whole * region->page_bytes;
 }
 

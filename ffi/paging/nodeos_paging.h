@@ -120,9 +120,10 @@ struct nodeos_buffer_options {
 };
 /* EINVAL: fewer than 16 pages, or percentages that do not ascend to 100. */
 NODEOS_PAGING_API int nodeos_buffer_create(const struct nodeos_buffer_options *options, struct nodeos_buffer **ret);
-/* Another limit; what is above it is evicted before this returns. ENOMEM: pinned pages alone are more. */
+/* Another limit; what is above it is evicted before this returns. EINVAL: fewer than 16 pages of a region. ENOMEM: pinned pages leave
+ * too little room. */
 NODEOS_PAGING_API int nodeos_buffer_resize(struct nodeos_buffer *buffer, uint64_t bytes);
-/* EBUSY: regions use it. */
+/* EBUSY: regions use it. ESRCH: it is that of a parent. */
 NODEOS_PAGING_API int nodeos_buffer_close(struct nodeos_buffer *buffer);
 
 /* --- regions -------------------------------------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #ifndef NODEOS_PAGING_INTERNAL_H
 #define NODEOS_PAGING_INTERNAL_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -149,6 +150,8 @@ struct nodeos_buffer {
         uint32_t evicting; /* of the busy ones, those that make room */
         uint32_t busy;     /* operations that hold reserved or busy pages, and will end */
         uint32_t regions;
+        unsigned generation; /* of processes, as a region's */
+        uint32_t small_most; /* pages of 4 KiB in a page of a region */
         uint32_t windows; /* most pages of 4 KiB in a window */
         bool needs_evictor; /* a region's store cannot write in a signal handler */
         struct event room;  /* an operation ended */
@@ -186,10 +189,16 @@ void slot_charge(struct nodeos_buffer *buffer, struct slot *slot, uint64_t bytes
 static inline uint64_t buffer_available(const struct nodeos_buffer *buffer) {
         return buffer->limit > buffer->overhead + 4 ? buffer->limit - buffer->overhead : 4;
 }
+/* Some room is left for faults. */
+static inline bool may_be_pinned(const struct nodeos_buffer *buffer, uint64_t small) {
+        return small == 0 || small + buffer_available(buffer) / 8 + 2 <= buffer_available(buffer);
+}
 /* Pages of victims are cheaper than new ones, so that a stream takes them also while some room is left. */
 static inline bool is_nearly_full(const struct nodeos_buffer *buffer) {
         return buffer->resident > buffer_available(buffer) - buffer_available(buffer) / 8;
 }
+/* Gives back what free slots have of it. The lock is held. */
+void slots_shrink(struct nodeos_buffer *buffer);
 /* Notes pages that came, for eviction in this order. The lock is held. */
 void ring_push(struct nodeos_buffer *buffer, struct nodeos_region *region, uint64_t first, uint64_t count);
 void ring_forget(struct nodeos_buffer *buffer, const struct nodeos_region *region);
@@ -211,7 +220,9 @@ uint64_t victims_evict(struct nodeos_buffer *buffer, struct slot *slot, int *ret
 /* Write-protects a run of pages that are WRITING_BACK, and writes it. Without the lock. Returns the first error, and the range in
  * which pages failed (first = end: none): it is writable again. */
 int writeback(struct nodeos_region *region, uint64_t first, uint64_t count, uint64_t *ret_failed, uint64_t *ret_failed_end);
-int store_write(struct nodeos_region *region, const char *from, uint64_t first, uint64_t count);
+/* From any memory, and from the region's own, whatever the program has done to it. */
+int store_write(struct nodeos_region *region, const char *from, uint64_t bytes, uint64_t offset);
+int memory_write(struct nodeos_region *region, uint64_t bytes, uint64_t offset);
 /* Gives memory back; no lock. */
 void runs_drop(const struct nodeos_region *region, struct iovec *iov, uint32_t count);
 
@@ -307,6 +318,10 @@ static inline bool is_pinned(const struct nodeos_region *region, uint64_t page) 
 static inline bool is_scanned(const struct nodeos_region *region) {
         return region->tracking == NODEOS_TRACKING_SCAN;
 }
+/* Pages in one call of the store. */
+static inline uint64_t write_most(const struct nodeos_region *region) {
+        return region->page_bytes < WRITE_BYTES_MAX ? WRITE_BYTES_MAX / region->page_bytes : 1;
+}
 static inline char *page_address(const struct nodeos_region *region, uint64_t page) {
         return region->address + page * region->page_bytes;
 }
@@ -331,11 +346,19 @@ void failure_forget(struct nodeos_region *region, uint64_t page);
 /* fault.c, fill.c. -errno: the page is poisoned. Else: go on with the access; RETRY: who waits in the kernel for the page has not been
  * woken. */
 int region_fault(struct nodeos_region *region, uint64_t page, bool is_write, uint32_t flags);
+/* The kernel's mark, where pages have it: on what is not there. The lock is held, so that it goes with the state. */
+void page_poison(const struct nodeos_region *region, uint64_t page);
+/* A page cannot be had: who asked for it has to hear why. The lock is held. */
+void note_failed(struct nodeos_region *region, uint64_t page, int error, uint32_t flags);
 /* Reads absent pages of a window. The lock is held, and let go meanwhile. -errno: that of the page `wanted`. */
 int window_fill(struct nodeos_region *region, struct slot *slot, struct window window, uint64_t wanted, bool is_write, uint32_t flags);
 /* Not an errno: the address is mapped no more. */
 #define GONE 1
 #define RETRY 2
+/* What the kernel says of addresses; a store may say the same of something else. */
+static inline int gone(int error) {
+        return error == -ENOENT || error == -ESRCH ? GONE : error;
+}
 /* The most pages of a window now. */
 uint64_t window_most(const struct nodeos_region *region, const struct slot *slot, bool is_dirty);
 /* Reads and maps pages that are claimed, by way of the stage, if there is one. No lock. */
@@ -352,6 +375,19 @@ int store_read(struct nodeos_region *region, void *to, uint64_t bytes, uint64_t 
 
 /* window.c: the pages to read with one that was asked for, and is absent. The lock is held. */
 struct window window_plan(struct nodeos_region *region, struct streams *streams, uint64_t page, unsigned state, uint64_t most);
+
+/* content.c: what the memory of a region holds. The kernel's map of pages of 4 KiB, a part of it at a time, up to `end`. */
+#define LOOK_PAGES 32
+struct look {
+        uint64_t first, count, end;
+        uint64_t entries[LOOK_PAGES];
+};
+bool is_in_memory(const struct nodeos_region *region, struct look *look, uint64_t small);
+/* How many pages of 4 KiB the kernel has of one that we count as present: others the program dropped. */
+uint64_t count_in_memory(const struct nodeos_region *region, uint64_t page);
+bool memory_is_readable(const char *from, uint64_t bytes);
+/* Of 4 KiB, by the kernel: nobody may be allowed to read it. */
+bool page_copy(const char *page, char *to);
 
 /* expect.c: writes that come soon after a read. Whether the claimed page of a window is one: it is dirty then as soon as it is there,
  * and expect_note says what it was. The lock is held. */
@@ -371,8 +407,9 @@ bool stage_is_free(const struct nodeos_region *region, bool is_dirty);
 void stage_take(struct nodeos_region *region, struct slot *slot, struct window window, bool is_dirty);
 /* Where to read to: the stage, if it is full. */
 char *stage_source(struct nodeos_region *region, struct slot *slot, uint64_t bytes);
-/* Moves in what was read to `from`. Without the lock. */
-int stage_move(struct nodeos_region *region, uint64_t first, char *from, uint64_t bytes, bool protect);
+/* Moves in what is at `from`, or copies it. -ENOENT: nothing is mapped there. Without the lock. */
+int memory_fill(struct nodeos_region *region, uint64_t offset, const char *from, uint64_t bytes, bool protect);
+int memory_move(struct nodeos_region *region, uint64_t offset, char *from, uint64_t bytes, bool protect);
 /* Drops what is still there. The lock is held, and let go meanwhile. */
 void stage_give(struct nodeos_region *region, struct slot *slot);
 /* Moves victims to the slot's stage, before they are written. No lock. */
@@ -406,9 +443,7 @@ uint64_t plain_resident(const struct nodeos_region *region);
 int shared_map(struct nodeos_region *region, int shared_fd);
 int shared_bring(struct nodeos_region *region, struct slot *slot, struct window window);
 
-/* scan.c: tracking SCAN, and looks at the kernel's map of pages. */
-/* Whether the kernel has no page where we count one: the program dropped it. */
-bool page_is_missing(const struct nodeos_region *region, uint64_t page);
+/* scan.c: tracking SCAN. written: pages of 4 KiB. */
 int scan_write(struct nodeos_region *region, uint64_t first, uint64_t count, uint64_t *ret_written);
 int scan_evict(struct nodeos_region *region, uint64_t first, uint64_t count);
 

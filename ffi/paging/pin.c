@@ -60,7 +60,7 @@ static void count_pinned(struct nodeos_region *region, uint64_t pages, bool up) 
 
 static int pin(struct nodeos_region *region, struct slot *slot, uint64_t first, uint64_t end) {
         struct nodeos_buffer *buffer = region->buffer;
-        uint64_t added = 0, kept = buffer_available(buffer) / 8 + 2;
+        uint64_t added = 0;
         int error = make_pins(region);
 
         if (error)
@@ -70,8 +70,7 @@ static int pin(struct nodeos_region *region, struct slot *slot, uint64_t first, 
                         return -EOVERFLOW;
                 added += pins_of(region, page) == 0;
         }
-        /* Some room is left for the faults of others. */
-        if (buffer->pinned + added * region->small + kept > buffer_available(buffer))
+        if (!may_be_pinned(buffer, buffer->pinned + added * region->small))
                 return -ENOMEM;
         add(region, first, end, 1);
         count_pinned(region, added, true);
@@ -106,7 +105,7 @@ int nodeos_region_pin(struct nodeos_region *region, uint64_t offset, uint64_t by
         slot_give(region->buffer, slot);
         lock_release(&region->buffer->lock);
         calm_end(&calm);
-        return error;
+        return error == GONE ? -EFAULT : error;
 }
 
 int nodeos_region_unpin(struct nodeos_region *region, uint64_t offset, uint64_t bytes) {
@@ -150,14 +149,18 @@ static int transfer(struct nodeos_region *region, char *buffer, uint64_t bytes, 
                 add(region, first, end, HOLD);
                 error = range_fill(region, slot, first, end, is_write, 0);
                 slot_give(region->buffer, slot);
+                /* Others wait for what is held so briefly; we do not, where our own memory is a region's too. */
+                busy_begin(region->buffer);
                 lock_release(&region->buffer->lock);
+                nest(1);
                 if (!error && is_write)
                         memcpy(region->address + offset, buffer, bytes);
                 else if (!error)
                         memcpy(buffer, region->address + offset, bytes);
+                nest(-1);
                 lock_take(&region->buffer->lock);
                 add(region, first, end, -HOLD);
-                event_happens(&region->buffer->room);
+                busy_end(region->buffer);
         }
         lock_release(&region->buffer->lock);
         return error;

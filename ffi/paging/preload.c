@@ -226,9 +226,6 @@ __attribute__((constructor)) static void start(void) {
         if (error < 0)
                 refuse("NODEOS_PAGING_BUFFER", error == -EINVAL ? "is no size of 16 pages and more, such as 256M" : strerror(-error));
         preload.started = getpid();
-        preload.memory_fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
-        if (preload.memory_fd < 0)
-                refuse("/proc/self/mem", strerror(errno));
         file_start();
         fork_start();
         preload.is_on = true;

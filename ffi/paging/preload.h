@@ -68,7 +68,6 @@ struct preload {
         bool is_verbose;
         bool has_threads; /* the program started some */
         int started;      /* process */
-        int memory_fd;    /* its memory, for the kernel's eyes */
         uint32_t mode;
         const char *files; /* globs, separated by colons */
         struct nodeos_buffer *buffer;

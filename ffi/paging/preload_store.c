@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "paging.h"
 #include "preload.h"
 
 /* As many bytes as there are: less only at the end of the file. */
@@ -85,21 +86,15 @@ static int paged_read(struct nodeos_store *head, void *buffer, uint64_t bytes, u
         return error;
 }
 
-/* Pages that the program may not read just now, or has unmapped a part of, are read by the kernel's way for debuggers. */
-static int read_memory(const char *from, char *to) {
-        if (syscall(SYS_pread64, preload.memory_fd, to, SYSTEM_PAGE, (off_t) (uintptr_t) from) == SYSTEM_PAGE)
-                return 0;
-        return -EFAULT;
-}
-
 /* A page goes to the second file unless it is as in the first one: a stream that writes is given pages that it may never write to. */
 static int spill_page(struct paged_store *store, const char *from, uint64_t offset) {
         uint64_t page = offset / SYSTEM_PAGE, bit = UINT64_C(1) << page % 64;
         char before[SYSTEM_PAGE], now[SYSTEM_PAGE];
-        int error = read_memory(from, now);
+        int error;
 
-        if (error < 0)
-                return error;
+        /* Another thread may make it unreadable just now. */
+        if (!page_copy(from, now))
+                return -EFAULT;
         if (read_file(store, before, SYSTEM_PAGE, offset) == 0 && !memcmp(before, now, SYSTEM_PAGE)) {
                 atomic_fetch_and(&store->spilled[page / 64], ~bit);
                 return 0;
@@ -107,21 +102,6 @@ static int spill_page(struct paged_store *store, const char *from, uint64_t offs
         error = write_all(store->spill_fd, now, SYSTEM_PAGE, offset);
         if (error == 0)
                 atomic_fetch_or(&store->spilled[page / 64], bit);
-        return error;
-}
-
-static int write_file(const struct paged_store *store, const char *from, uint64_t bytes, uint64_t offset) {
-        int error = write_all(store->fd, from, bytes, store->offset + offset);
-        char now[SYSTEM_PAGE];
-
-        if (error != -EFAULT)
-                return error;
-        error = 0;
-        for (uint64_t at = 0; error == 0 && at < bytes; at += SYSTEM_PAGE) {
-                error = read_memory(from + at, now);
-                if (error == 0)
-                        error = write_all(store->fd, now, bytes - at < SYSTEM_PAGE ? bytes - at : SYSTEM_PAGE, store->offset + offset + at);
-        }
         return error;
 }
 
@@ -139,7 +119,7 @@ static int paged_write(struct nodeos_store *head, const void *buffer, uint64_t b
         if (fstat(store->fd, &file) < 0)
                 return -errno;
         room = (uint64_t) file.st_size > store->offset + offset ? (uint64_t) file.st_size - store->offset - offset : 0;
-        return write_file(store, buffer, bytes < room ? bytes : room, offset);
+        return write_all(store->fd, buffer, bytes < room ? bytes : room, store->offset + offset);
 }
 
 void store_leave(struct paged_store *store) {

@@ -28,7 +28,7 @@ static int flush_scanned(struct nodeos_region *region, uint64_t first, uint64_t 
         lock_release(&buffer->lock);
         error = scan_write(region, first, count, &written);
         lock_take(&buffer->lock);
-        counts(region)->written_pages += written * region->small;
+        counts(region)->written_pages += written;
         counts(region)->writes += written > 0;
         pages_set(region, first, count, CLEAN);
         region->error = region->error ? region->error : error;
@@ -57,7 +57,7 @@ static int flush_run(struct nodeos_region *region, uint64_t first, uint64_t coun
 }
 
 int range_flush(struct nodeos_region *region, uint64_t first, uint64_t end) {
-        uint64_t most = WRITE_BYTES_MAX / region->page_bytes ? WRITE_BYTES_MAX / region->page_bytes : 1;
+        uint64_t most = write_most(region);
         unsigned wanted = is_scanned(region) ? CLEAN : DIRTY;
         int first_error = 0;
 
@@ -130,8 +130,9 @@ int nodeos_region_flush(struct nodeos_region *region, uint64_t offset, uint64_t 
         if (error)
                 return error;
         lock_take(&region->buffer->lock);
-        region->error = 0;
         error = range_flush(region, first, end);
+        /* What failed meanwhile is dirty, or written by now. */
+        region->error = 0;
         lock_release(&region->buffer->lock);
         if (!error && region->writable && region->store->calls->sync) {
                 uint64_t from = first * region->page_bytes, to = end * region->page_bytes;

@@ -31,25 +31,6 @@ static void discard(struct nodeos_region *region) {
         free(region);
 }
 
-static int buffer_join(struct nodeos_region *region) {
-        struct nodeos_buffer *buffer = region->buffer;
-        bool needs_evictor = region->writable && !(region->store->flags & NODEOS_STORE_SIGNAL_SAFE);
-        int error = 0;
-
-        if (buffer->limit / region->small < 16)
-                return -EINVAL;
-        lock_take(&buffer->lock);
-        buffer->regions++;
-        buffer->overhead++;
-        table_note(region);
-        needs_evictor = needs_evictor && !buffer->needs_evictor && !buffer->evictors;
-        buffer->needs_evictor |= needs_evictor;
-        lock_release(&buffer->lock);
-        if (needs_evictor)
-                error = evictors_start(buffer, 1);
-        return error;
-}
-
 static void buffer_leave(struct nodeos_region *region) {
         struct nodeos_buffer *buffer = region->buffer;
 
@@ -61,8 +42,53 @@ static void buffer_leave(struct nodeos_region *region) {
         for (uint64_t page = 0; page < region->pages; page += SMALL_BYTES)
                 buffer->overhead -= is_charged(region, page);
         buffer->regions--;
+        if (!buffer->regions)
+                buffer->small_most = 0;
         event_happens(&buffer->room);
         lock_release(&buffer->lock);
+}
+
+/* Nobody evicts its pages from here on: its addresses may soon be somebody else's. Who does it now may list some again. */
+static void end_eviction(struct nodeos_region *region) {
+        struct nodeos_buffer *buffer = region->buffer;
+
+        lock_take(&buffer->lock);
+        ring_forget(buffer, region);
+        for (uint64_t page = 0; (page = skip_untouched(region, page, region->pages)) < region->pages; page++)
+                while (state_of(region, page) >= BUSY) {
+                        page_wait(region, page);
+                        ring_forget(buffer, region);
+                        page = 0;
+                }
+        lock_release(&buffer->lock);
+}
+
+static int buffer_join(struct nodeos_region *region) {
+        struct nodeos_buffer *buffer = region->buffer;
+        bool needs_evictor = region->writable && !(region->store->flags & NODEOS_STORE_SIGNAL_SAFE);
+        int error = 0;
+
+        if (buffer->generation != region->generation)
+                return -ESRCH;
+        lock_take(&buffer->lock);
+        if (buffer->limit / 16 < region->small) {
+                lock_release(&buffer->lock);
+                return -EINVAL;
+        }
+        buffer->regions++;
+        buffer->overhead++;
+        buffer->small_most = region->small > buffer->small_most ? region->small : buffer->small_most;
+        table_note(region);
+        needs_evictor = needs_evictor && !buffer->needs_evictor && !buffer->evictors;
+        buffer->needs_evictor |= needs_evictor;
+        lock_release(&buffer->lock);
+        if (needs_evictor)
+                error = evictors_start(buffer, 1);
+        if (error) {
+                buffer->needs_evictor = false;
+                buffer_leave(region);
+        }
+        return error;
 }
 
 static int make(struct nodeos_region *region, const struct nodeos_region_options *options, bool has_buffer) {
@@ -171,9 +197,10 @@ int nodeos_region_unmap(struct nodeos_region *region) {
         close_faults(region);
         if (!is_plain) {
                 prefetch_forget(region);
-                error = write_all(region);
-                threads_stop(region);
                 events_remove(region);
+                error = write_all(region);
+                end_eviction(region);
+                threads_stop(region);
         }
         region_unmap_memory(region);
         registry_remove(region);
@@ -201,8 +228,11 @@ int nodeos_region_shared_fd(const struct nodeos_region *region) {
 }
 
 void nodeos_region_statistics(const struct nodeos_region *region, struct nodeos_region_statistics *ret) {
+        *ret = (struct nodeos_region_statistics) { .resident_pages = 0 };
+        if (region->generation != process_generation())
+                return;
         if (region->mode == NODEOS_MODE_PLAIN) {
-                *ret = (struct nodeos_region_statistics) { .resident_pages = plain_resident(region) };
+                ret->resident_pages = plain_resident(region);
                 return;
         }
         lock_take(&region->buffer->lock);

@@ -68,7 +68,7 @@ int shared_bring(struct nodeos_region *region, struct slot *slot, struct window 
                 error = uffd_continue(region->uffd, region->address + at, next - at);
                 /* Taken meanwhile: again. */
                 if (error && error != -EFAULT)
-                        return error;
+                        return gone(error);
                 at = error ? at : next;
         }
         return 0;

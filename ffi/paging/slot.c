@@ -40,6 +40,13 @@ struct slot *slot_take(struct nodeos_buffer *buffer, uint32_t flags) {
         return take_free(buffer);
 }
 
+static void shrink(struct nodeos_buffer *buffer, struct slot *slot) {
+        madvise(slot->bounce, slot->touched, MADV_DONTNEED);
+        buffer->overhead -= slot->touched / SMALL_BYTES;
+        buffer->bounced -= slot->touched / SMALL_BYTES;
+        slot->touched = 0;
+}
+
 /* Those whose bounces are paid for come first: who got one that is not, while the others have all that bounces may have, would go on
  * with short windows. */
 void slot_give(struct nodeos_buffer *buffer, struct slot *slot) {
@@ -50,11 +57,19 @@ void slot_give(struct nodeos_buffer *buffer, struct slot *slot) {
                 slot_unmap(slot);
                 return;
         }
+        /* The limit has become smaller since it was taken. */
+        if (slot->touched / SMALL_BYTES > buffer->limit / 8 && slot->touched / SMALL_BYTES > buffer->small_most)
+                shrink(buffer, slot);
         while (*at && (*at)->touched > slot->touched)
                 at = &(*at)->next;
         slot->next = *at;
         *at = slot;
         event_happens(&buffer->slot_freed);
+}
+
+void slots_shrink(struct nodeos_buffer *buffer) {
+        for (struct slot *slot = buffer->slots; slot; slot = slot->next)
+                shrink(buffer, slot);
 }
 
 uint64_t slot_limit(const struct nodeos_buffer *buffer, const struct slot *slot) {

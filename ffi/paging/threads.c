@@ -176,6 +176,8 @@ int evictors_start(struct nodeos_buffer *buffer, uint32_t count) {
                 return 0;
         if (count > THREADS_MAX)
                 return -EINVAL;
+        atomic_store(&buffer->stop, 0);
+        free(buffer->evictor_threads);
         buffer->evictor_threads = calloc(count, sizeof *buffer->evictor_threads);
         if (!buffer->evictor_threads)
                 return -ENOMEM;

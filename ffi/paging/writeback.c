@@ -3,11 +3,10 @@
 #include <errno.h>
 
 #include "paging.h"
+#include "store_medium.h"
 #include "uffd.h"
 
-/* Pages that lie at `from`. */
-int store_write(struct nodeos_region *region, const char *from, uint64_t first, uint64_t count) {
-        uint64_t offset = first * region->page_bytes, bytes = count * region->page_bytes;
+int store_write(struct nodeos_region *region, const char *from, uint64_t bytes, uint64_t offset) {
         int error;
 
         /* What is behind the end of the store is nobody's. */
@@ -23,13 +22,46 @@ int store_write(struct nodeos_region *region, const char *from, uint64_t first, 
         return error;
 }
 
+/* What the program has made unreadable. */
+static int write_copied(struct nodeos_region *region, uint64_t bytes, uint64_t offset) {
+        char *copy = bounce_take();
+        int error = copy ? 0 : -ENOMEM;
+
+        for (uint64_t done = 0, some; done < bytes && !error; done += some) {
+                some = bytes - done < BOUNCE_BYTES ? bytes - done : BOUNCE_BYTES;
+                for (uint64_t at = 0; at < some && !error; at += SMALL_BYTES)
+                        error = page_copy(region->address + offset + done + at, copy + at) ? 0 : -EFAULT;
+                if (!error)
+                        error = store_write(region, copy, some, offset + done);
+        }
+        if (copy)
+                bounce_give(copy);
+        return error;
+}
+
+int memory_write(struct nodeos_region *region, uint64_t bytes, uint64_t offset) {
+        int error = -EFAULT;
+
+        if (memory_is_readable(region->address + offset, bytes))
+                error = store_write(region, region->address + offset, bytes, offset);
+        return error == -EFAULT ? write_copied(region, bytes, offset) : error;
+}
+
+/* Part of a run, in pages of 4 KiB. */
+struct piece {
+        uint64_t first, end;
+};
+
 /* Finds which pages of a piece the store does not take. */
-static int write_one_by_one(struct nodeos_region *region, uint64_t first, uint64_t count, uint64_t *failed, uint64_t *failed_end) {
+static int write_one_by_one(struct nodeos_region *region, struct piece piece, uint64_t *failed, uint64_t *failed_end) {
         int first_error = 0;
 
-        for (uint64_t page = first; page < first + count; page++) {
-                int error = store_write(region, page_address(region, page), page, 1);
+        for (uint64_t at = piece.first, next; at < piece.end; at = next) {
+                uint64_t page = at / region->small;
+                int error;
 
+                next = (page + 1) * region->small < piece.end ? (page + 1) * region->small : piece.end;
+                error = memory_write(region, (next - at) * SMALL_BYTES, at * SMALL_BYTES);
                 if (!error)
                         continue;
                 first_error = first_error ? first_error : error;
@@ -37,44 +69,55 @@ static int write_one_by_one(struct nodeos_region *region, uint64_t first, uint64
                 *failed_end = page + 1;
                 lock_take(&region->buffer->lock);
                 failure_note(region, page, error);
+                /* Nobody knows what the store has now: it is written also if it becomes what it was. */
+                region->states[page] &= (uint8_t) ~EXPECTED;
                 lock_release(&region->buffer->lock);
         }
         return first_error;
 }
 
-/* Goes to the next pages that were written, a piece at most, and says how many they are. */
-static uint64_t next_changed(const struct nodeos_region *region, uint64_t *at, uint64_t end) {
-        uint64_t piece = WRITE_BYTES_MAX / region->page_bytes, some = 0;
+/* What the program dropped is as the store has it. */
+static bool is_changed(const struct nodeos_region *region, struct look *look, uint64_t small) {
+        return is_in_memory(region, look, small) && (region->small > 1 || expect_is_changed(region, small));
+}
 
-        while (*at < end && !expect_is_changed(region, *at))
-                (*at)++;
-        while (*at + some < end && some < (piece ? piece : 1) && (some == 0 || expect_is_changed(region, *at + some)))
-                some++;
-        return some;
+/* The next pages that were written. */
+static struct piece next_changed(const struct nodeos_region *region, struct look *look, uint64_t at, uint64_t end) {
+        struct piece piece;
+
+        while (at < end && !is_changed(region, look, at))
+                at++;
+        piece = (struct piece) { at, at };
+        end = end - at < write_most(region) * region->small ? end : at + write_most(region) * region->small;
+        while (piece.end < end && (piece.end == at || is_changed(region, look, piece.end)))
+                piece.end++;
+        return piece;
 }
 
 int writeback(struct nodeos_region *region, uint64_t first, uint64_t count, uint64_t *ret_failed, uint64_t *ret_failed_end) {
-        uint64_t failed = UINT64_MAX, failed_end = 0, writes = 0, written = 0;
+        uint64_t failed = UINT64_MAX, failed_end = 0, writes = 0, written = 0, end = (first + count) * region->small;
+        struct look look = { .end = end };
+        struct piece piece = { .end = first * region->small };
         int first_error = 0;
 
         *ret_failed = *ret_failed_end = 0;
         if (region->tracked)
                 uffd_protect(region->uffd, page_address(region, first), count * region->page_bytes, true);
-        for (uint64_t at = first, some; (some = next_changed(region, &at, first + count)); at += some) {
-                int error = store_write(region, page_address(region, at), at, some);
+        while ((piece = next_changed(region, &look, piece.end, end)).first < end) {
+                int error = memory_write(region, (piece.end - piece.first) * SMALL_BYTES, piece.first * SMALL_BYTES);
 
                 writes++;
-                written += some;
+                written += piece.end - piece.first;
                 if (error)
-                        error = write_one_by_one(region, at, some, &failed, &failed_end);
+                        error = write_one_by_one(region, piece, &failed, &failed_end);
                 first_error = first_error ? first_error : error;
         }
         if (first_error && region->tracked)
                 uffd_protect(region->uffd, page_address(region, failed), (failed_end - failed) * region->page_bytes, false);
         lock_take(&region->buffer->lock);
         counts(region)->writes += writes;
-        counts(region)->written_pages += written * region->small;
-        if (!first_error && written < count)
+        counts(region)->written_pages += written;
+        if (!first_error && written < count * region->small)
                 expect_learn(region, false);
         else if (region->states[first] & EXPECTED)
                 expect_learn(region, true);

@@ -98,6 +98,22 @@ const said: Record<string, Record<string, string>> = {
     unmapped_by_the_program: "loses what the program unmaps, and touches nothing there",
     dropped_by_the_program: "brings again what the program drops",
   },
+  edges: {
+    protected_within_a_page: "has parts of pages with rights of their own",
+    dropped_when_dirty: "brings again what was written and dropped, and what was expected to be written",
+    dropped_within_a_page: "brings again a part of a larger page, and keeps what was written to the rest",
+    dropped_and_failing: "fails at what was dropped and cannot be read, until it is forgiven",
+    unreadable_when_dirty: "writes back what the program has made unreadable",
+    unmapped_within_a_page: "is SIGBUS where a part of a page is unmapped",
+    unmapped_at_once: "is unmapped right after a part of it was",
+    evicted_while_unmapped: "goes while others evict, and what comes to its addresses stays",
+    no_such_entry: "fails at a page whose store says that there is no such thing",
+    buffer_of_the_parent: "is not mapped in a child with a buffer of its parent",
+    much_smaller: "follows its buffer's limit also with what stores read into",
+    smaller_than_pages: "keeps its buffer from a limit of fewer than sixteen of its pages",
+    reverted_after_a_failure: "is written again where a write failed and the content came back",
+    without_threads: "that has no thread to evict is refused, and leaves nothing behind",
+  },
 };
 
 for (const [name, probes] of Object.entries(said)) {
@@ -107,6 +123,11 @@ for (const [name, probes] of Object.entries(said)) {
     });
   }
 }
+
+Deno.test("a region takes no more than 2 KiB of a stack for signals, and what the kernel saves there", async () => {
+  // A sanitizer that is preloaded takes more.
+  await probe("expect", "small_stack", signal, { LD_PRELOAD: "" });
+});
 
 Deno.test("a region works without each ability that older kernels lack", async () => {
   for (
@@ -200,6 +221,15 @@ Deno.test("eight threads read what they wrote under sanitizers", async () => {
     });
     Deno.removeSync(file);
     assert.deepEqual({ code, err, ok: out.startsWith("ok: ") }, { code: 0, err: "", ok: true }, out);
+  }
+});
+
+Deno.test("what is done at random to three regions of one buffer ends as a model of it says", async () => {
+  // NODEOS_PAGING_SEEDS=400 NODEOS_PAGING_RANDOM="300 4 3" hunts: with four threads, and with pages that are scanned.
+  const count = Number(Deno.env.get("NODEOS_PAGING_SEEDS") ?? "2");
+  const how = (Deno.env.get("NODEOS_PAGING_RANDOM") ?? "300 1 2").split(" ");
+  for (const seed of [1, 2, 3, 4, 5, 6, ...crypto.getRandomValues(new Uint32Array(count))]) {
+    assert.deepEqual(await run([await program("random"), `${seed}`, ...how]), { code: 0, out: "fine\n", err: "" }, `seed ${seed}`);
   }
 });
 
