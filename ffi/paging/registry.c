@@ -1,5 +1,5 @@
 /* Regions by address. Who looks reads a sorted copy that nobody changes; who changes it makes a new one, and waits until nobody
- * looks at the old. */
+ * looks at the old. Nobody ever finds none: an address that is a region's has to be found also while another one goes. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sched.h>
@@ -19,6 +19,7 @@ struct copy {
 };
 
 static _Atomic(struct copy *) current;
+static struct copy *spare; /* as large: what is removed needs no memory, and so cannot fail */
 static atomic_uint lookers;
 static struct lock registry_lock;
 
@@ -28,24 +29,32 @@ static void pause_for(long nanoseconds) {
         nanosleep(&time, NULL);
 }
 
-static void publish(struct copy *next) {
+/* Returns the one before, which nobody looks at any more. */
+static struct copy *publish(struct copy *next) {
         struct copy *before = atomic_exchange(&current, next);
 
         for (int i = 0; atomic_load(&lookers); i++)
                 i < 100 ? (void) sched_yield() : pause_for(50000);
-        free(before);
+        return before;
+}
+
+static struct copy *copy_new(size_t count) {
+        return malloc(sizeof(struct copy) + count * sizeof(struct entry));
 }
 
 int registry_add(struct nodeos_region *region) {
-        struct copy *before, *next;
+        struct copy *before, *next, *other;
         size_t at = 0, count;
 
         lock_take(&registry_lock);
         before = atomic_load(&current);
         count = before ? before->count : 0;
-        next = malloc(sizeof *next + (count + 1) * sizeof *next->entries);
-        if (!next) {
+        next = copy_new(count + 1);
+        other = copy_new(count + 1);
+        if (!next || !other) {
                 lock_release(&registry_lock);
+                free(next);
+                free(other);
                 return -ENOMEM;
         }
         while (at < count && before->entries[at].start < region->address)
@@ -56,25 +65,24 @@ int registry_add(struct nodeos_region *region) {
         }
         next->entries[at] = (struct entry) { region->address, region->address + region->pages * region->page_bytes, region };
         next->count = count + 1;
-        publish(next);
+        free(publish(next));
+        free(spare);
+        spare = other;
         lock_release(&registry_lock);
         return 0;
 }
 
 void registry_remove(struct nodeos_region *region) {
-        struct copy *copy;
-        size_t at = 0;
+        struct copy *before, *next;
 
         lock_take(&registry_lock);
-        copy = atomic_exchange(&current, NULL);
-        /* While we change it nobody has it; those who look meanwhile find nothing, and wait for the lock to be free. */
-        for (int i = 0; atomic_load(&lookers); i++)
-                i < 100 ? (void) sched_yield() : pause_for(50000);
-        while (copy->entries[at].region != region)
-                at++;
-        copy->count--;
-        memmove(copy->entries + at, copy->entries + at + 1, (copy->count - at) * sizeof *copy->entries);
-        atomic_store(&current, copy);
+        before = atomic_load(&current);
+        next = spare;
+        next->count = 0;
+        for (size_t i = 0; i < before->count; i++)
+                if (before->entries[i].region != region)
+                        next->entries[next->count++] = before->entries[i];
+        spare = publish(next);
         lock_release(&registry_lock);
 }
 
@@ -93,22 +101,17 @@ static struct nodeos_region *find(const struct copy *copy, const char *address) 
 }
 
 struct nodeos_region *registry_get(const void *address) {
-        for (;;) {
-                struct nodeos_region *region = NULL;
-                struct copy *copy;
+        struct nodeos_region *region = NULL;
+        struct copy *copy;
 
-                atomic_fetch_add(&lookers, 1);
-                copy = atomic_load(&current);
-                if (copy) {
-                        region = find(copy, address);
-                        if (region)
-                                atomic_fetch_add(&region->users, 1);
-                }
-                atomic_fetch_sub(&lookers, 1);
-                if (copy || atomic_load(&registry_lock.word) == 0)
-                        return region;
-                sched_yield();
-        }
+        atomic_fetch_add(&lookers, 1);
+        copy = atomic_load(&current);
+        if (copy)
+                region = find(copy, address);
+        if (region)
+                atomic_fetch_add(&region->users, 1);
+        atomic_fetch_sub(&lookers, 1);
+        return region;
 }
 
 /* By its address: it may be gone. */
@@ -138,6 +141,7 @@ struct nodeos_region *nodeos_region_at(const void *address) {
 
 void registry_reset(void) {
         atomic_store(&current, NULL);
+        spare = NULL;
         atomic_store(&lookers, 0);
         atomic_store(&registry_lock.word, 0);
 }
