@@ -44,6 +44,7 @@ Deno.writeTextFileSync(
 import http from "node:http";
 import { Agent } from "file://${checkout}ffi/agent.ts";
 import { callBy } from "file://${checkout}tests/ffi/agent_calls.ts";
+import { sanitizer } from "./sanitizer.ts";
 const directory = Deno.env.get("NODEOS_FORWARD_DIR");
 http.createServer(async (request, response) => {
   if (request.url === "/exit") Deno.exit(0);
@@ -576,6 +577,7 @@ keeperTest("startKeeper() serves where no process may have more than a few descr
   ];
   const { code, stdout, stderr } = await new Deno.Command("sh", {
     args: ["-c", 'ulimit -n 200 && exec "$@"', "sh", ...forwarded],
+    env: sanitizer,
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

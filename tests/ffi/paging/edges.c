@@ -162,7 +162,7 @@ static void unmapped_within_a_page(void) {
         struct memory *memory = memory_store(96, WRITE_SAFE);
         struct nodeos_region *region;
         uint64_t value;
-        struct timespec pause = { 0, 20000000 };
+        struct timespec pause = { 0, 200000000 };
 
         catch_faults();
         region = map_sized(buffer, memory, 3 * PAGE, 0);

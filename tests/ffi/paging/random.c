@@ -526,9 +526,10 @@ static void *work(void *argument) {
         return NULL;
 }
 
+/* A minute: emulated machines are slow. */
 static void *watch(void *unused) {
         (void) unused;
-        for (unsigned long before = 0, still = 0; still < 16; still = progress == before ? still + 1 : 0) {
+        for (unsigned long before = 0, still = 0; still < 120; still = progress == before ? still + 1 : 0) {
                 struct timespec pause = { 0, 500000000 };
 
                 before = progress;
