@@ -182,7 +182,7 @@ Deno.test("waitAsync() waits for many programs at once, and leaves nothing behin
   assert.deepEqual(codes, programs.map((_, index) => index));
   assert.deepEqual([...Deno.readDirSync(scratch)].filter(({ name }) => name.endsWith(".sock")), []);
   // The native threads close their ends a moment after they have told us.
-  await until("all descriptors are closed", () => open() === before);
+  await until("all descriptors are closed", () => open() <= before);
 });
 
 Deno.test("waitAsync() lets Deno go on meanwhile", async () => {
@@ -204,7 +204,7 @@ Deno.test("waitAsync() rejects with the reason when it is aborted, and the progr
   await assert.rejects(ended, { message: "enough" });
   assert(isRunning(program.pid));
   end(program.pid);
-  await until("all descriptors are closed", () => open() === before);
+  await until("all descriptors are closed", () => open() <= before);
 });
 
 Deno.test("waitAsync() that is aborted before it begins rejects at once", async () => {
@@ -253,18 +253,15 @@ Deno.test({
     const { group, seat, threadsPath } = groupOf("placement");
     using _group = group;
     const cpus = ownCpus.slice(0, 2);
-    const program = launch({ argv: [loads, "load", "--threads=4", "--seconds=1"], cpus, ...seat });
+    const program = launch({ argv: [loads, "load", "--threads=4", "--seconds=2"], cpus, ...seat });
     const ended = waitAsync(program, scratch, { threadsPath, cpus });
     const threads = () => kernel.list(`/proc/${program.pid}/task`).map(({ name }) => name);
     await until("all threads are there", () => threads().length >= 4);
-    // Long after all of them were placed.
+    const maskOf = (tid: string) => /^Cpus_allowed_list:\t(.*)$/m.exec(kernel.read(`/proc/${program.pid}/task/${tid}/status`))?.[1];
+    // Long after they were placed, unless the machine is busy.
     await new Promise((resolve) => setTimeout(resolve, 250));
-    const masks = new Set<string | undefined>();
-    for (const tid of threads()) {
-      masks.add(/^Cpus_allowed_list:\t(.*)$/m.exec(kernel.read(`/proc/${program.pid}/task/${tid}/status`))?.[1]);
-    }
+    await until("each has its whole mask", () => threads().every((tid) => maskOf(tid) === formatCpuList(cpus)));
     assert.equal((await ended).code, 0);
-    assert.deepEqual([...masks], [formatCpuList(cpus)]);
   },
 });
 
