@@ -44,7 +44,6 @@ Deno.writeTextFileSync(
 import http from "node:http";
 import { Agent } from "file://${checkout}ffi/agent.ts";
 import { callBy } from "file://${checkout}tests/ffi/agent_calls.ts";
-import { sanitizer } from "./sanitizer.ts";
 const directory = Deno.env.get("NODEOS_FORWARD_DIR");
 http.createServer(async (request, response) => {
   if (request.url === "/exit") Deno.exit(0);
