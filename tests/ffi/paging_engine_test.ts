@@ -118,8 +118,14 @@ const said: Record<string, Record<string, string>> = {
 
 for (const [name, probes] of Object.entries(said)) {
   for (const [what, sentence] of Object.entries(probes)) {
-    Deno.test(`a region ${sentence}`, async () => {
-      for (const [, mode] of modes) await probe(name, what, mode);
+    // These take minutes on an emulated machine.
+    const ignore = name === "edges" && Deno.env.has("NODEOS_GUEST");
+    Deno.test({
+      name: `a region ${sentence}${ignore ? " [needs a faster machine]" : ""}`,
+      ignore,
+      fn: async () => {
+        for (const [, mode] of modes) await probe(name, what, mode);
+      },
     });
   }
 }
