@@ -2,6 +2,7 @@ import { KernelRoot } from "../ffi/kernel_root.ts";
 import { hierarchyOf, readCgroupLayout } from "../lib/kernel/cgroup.ts";
 import { readTasks } from "../lib/kernel/process.ts";
 import { parseCpuList } from "../lib/kernel/cpulist.ts";
+import { startTicksOf } from "../lib/plan/store.ts";
 
 /** The checkout. */
 export const checkout = new URL("..", import.meta.url).pathname;
@@ -31,6 +32,13 @@ export const isolationNote = cannotIsolate === null ? "" : ` [${cannotIsolate}]`
 /** Where temporary directories are made. */
 const testRoot = Deno.env.get("TMPDIR") ?? "/tmp";
 
+/** Where tests keep state, and how its directories are called: by the process that they belong to, so that one that was killed is known. */
+export const statePlace = {
+  directory: testRoot,
+  prefix: `nodeos-test-${Deno.pid}.${startTicksOf(kernel, Deno.pid)}-`,
+  pattern: /^nodeos-test-(\d+)\.(\d+)-/,
+};
+
 /** How a command ended, and what it said. */
 export interface CommandResult {
   /** Exit status. */
@@ -41,25 +49,47 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
+/** Arguments and environment of a `nodeos` command on the state in `directory`. */
+function commandOn(directory: string, args: readonly string[]): { command: string; options: Deno.CommandOptions } {
+  return {
+    command: Deno.execPath(),
+    options: {
+      // With the rights that the command has for its users, and to write where tests do.
+      args: ["run", "-q", "--no-prompt", "-P=admin", `--allow-write=${testRoot}`, `${checkout}scripts/nodeos.ts`, ...args],
+      cwd: checkout,
+      env: { NODEOS_STATE: directory },
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    },
+  };
+}
+
+async function run(directory: string, args: readonly string[], input?: string): Promise<CommandResult> {
+  const { command, options } = commandOn(directory, args);
+  const child = new Deno.Command(command, { ...options, stdin: input === undefined ? "null" : "piped" }).spawn();
+  if (input !== undefined) {
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(input));
+    await writer.close();
+  }
+  const { code, stdout, stderr } = await child.output();
+  return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+}
+
+/** Takes down every container of the state in `directory`. */
+export function takeDown(directory: string): Promise<CommandResult> {
+  return run(directory, ["down", "--all", "--grace", "0"]);
+}
+
 /** A state directory of a test's own; disposing takes every container in it down and removes it. */
 export class TestState implements AsyncDisposable {
   /** The directory. */
-  readonly directory = Deno.makeTempDirSync({ prefix: "nodeos-test-" });
+  readonly directory = Deno.makeTempDirSync({ dir: statePlace.directory, prefix: statePlace.prefix });
 
   /** Arguments and environment of a `nodeos` command on this state. */
   command(...args: string[]): { command: string; options: Deno.CommandOptions } {
-    return {
-      command: Deno.execPath(),
-      options: {
-        // With the rights that the command has for its users, and to write where tests do.
-        args: ["run", "-q", "--no-prompt", "-P=admin", `--allow-write=${testRoot}`, `${checkout}scripts/nodeos.ts`, ...args],
-        cwd: checkout,
-        env: { NODEOS_STATE: this.directory },
-        stdin: "null",
-        stdout: "piped",
-        stderr: "piped",
-      },
-    };
+    return commandOn(this.directory, args);
   }
 
   /** Starts a command. */
@@ -69,16 +99,8 @@ export class TestState implements AsyncDisposable {
   }
 
   /** Runs a command to its end, with `input` on its standard input. */
-  async nodeos(args: readonly string[], input?: string): Promise<CommandResult> {
-    const { command, options } = this.command(...args);
-    const child = new Deno.Command(command, { ...options, stdin: input === undefined ? "null" : "piped" }).spawn();
-    if (input !== undefined) {
-      const writer = child.stdin.getWriter();
-      await writer.write(new TextEncoder().encode(input));
-      await writer.close();
-    }
-    const { code, stdout, stderr } = await child.output();
-    return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+  nodeos(args: readonly string[], input?: string): Promise<CommandResult> {
+    return run(this.directory, args, input);
   }
 
   /** A file of the test's own. */
@@ -90,7 +112,7 @@ export class TestState implements AsyncDisposable {
 
   /** Takes down what a failed test left. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.nodeos(["down", "--all", "--grace", "0"]);
+    await takeDown(this.directory);
     Deno.removeSync(this.directory, { recursive: true });
   }
 }
