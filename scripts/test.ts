@@ -10,6 +10,22 @@ interface Skip {
   readonly reason: string;
 }
 
+function isDevice(path: string): boolean {
+  try {
+    return Deno.statSync(path).isCharDevice === true;
+  } catch {
+    return false;
+  }
+}
+
+/** A test that makes random calls as root could remove it; hardly a program works without it, or says why. */
+function checkNull(when: string): void {
+  if (isDevice("/dev/null")) return;
+  console.error(`/dev/null is no device ${when}: make it one again: rm -f /dev/null && mknod -m 666 /dev/null c 1 3`);
+  Deno.exit(1);
+}
+
+checkNull("before the tests");
 // What a killed run left would fail this one.
 const putBack = new Deno.Command(Deno.execPath(), { args: ["run", "-q", "-A", "tests/leftovers.ts"], stdin: "null" }).outputSync();
 Deno.stdout.writeSync(putBack.stdout);
@@ -30,6 +46,7 @@ for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
   output += text;
 }
 const { code } = await child.status;
+checkNull("after the tests");
 
 const skips = output.split("\n").flatMap((line): Skip[] => {
   const match = /^(.*?)(?: \[([^\]]*)\])? \.\.\. ignored/.exec(line);

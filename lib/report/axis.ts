@@ -38,7 +38,8 @@ function clamp(share: number): number {
  */
 export function niceLogDomain(low: number, high: number): [number, number] {
   if (high / low > 10) return [1 / niceStep(1 / low), niceStep(high)];
-  const step = niceStep((high - low || low) / 4);
+  // Ends that hardly differ have no round values between them.
+  const step = niceStep((high - low > 1e-9 * low ? high - low : low) / 4);
   const floor = Math.floor(low / step) * step;
   return [floor > 0 ? floor : low / 2, Math.ceil(high / step + 1e-9) * step];
 }

@@ -26,6 +26,7 @@ Deno.test("niceLogDomain() ends at 1, 2 or 5 of a decade, or at round values wit
   assert.deepEqual(niceLogDomain(1300, 12_000_000), [1000, 20_000_000]);
   assert.deepEqual(niceLogDomain(99_000, 297_000), [50_000, 300_000]);
   assert.deepEqual(niceLogDomain(1000, 1000), [1000, 1500]);
+  assert.deepEqual(niceLogDomain(999_999_999_999.999, 999_999_999_999.9991), [5e11, 1.5e12]);
 });
 
 Deno.test("niceLogDomain() holds what it is made for, above 0", () => {
