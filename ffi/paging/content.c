@@ -44,14 +44,14 @@ bool memory_is_readable(const char *from, uint64_t bytes) {
         return errno == EINVAL ? madvise(NULL, 0, MADV_POPULATE_READ) < 0 : errno != EFAULT && errno != ENOMEM;
 }
 
-bool page_copy(const char *page, char *to) {
-        struct iovec there = { (char *) (uintptr_t) page, SMALL_BYTES }, here = { to, SMALL_BYTES };
-        bool is_copied = process_vm_readv(getpid(), &here, 1, &there, 1, 0) == SMALL_BYTES;
+bool memory_copy(const char *from, char *to, uint64_t bytes) {
+        struct iovec there = { (char *) (uintptr_t) from, bytes }, here = { to, bytes };
+        bool is_copied = process_vm_readv(getpid(), &here, 1, &there, 1, 0) == (ssize_t) bytes;
         int fd = is_copied ? -1 : open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
 
         if (fd < 0)
                 return is_copied;
-        is_copied = pread(fd, to, SMALL_BYTES, (off_t) (uintptr_t) page) == SMALL_BYTES;
+        is_copied = pread(fd, to, bytes, (off_t) (uintptr_t) from) == (ssize_t) bytes;
         close(fd);
         return is_copied;
 }

@@ -66,6 +66,21 @@ static void write_stage(struct slot *slot) {
                 stage_spoil(slot);
 }
 
+/* Writes back a run of victims where it is. */
+static int write_in_place(struct nodeos_region *region, uint64_t first, uint64_t count, uint64_t *ret_failed, uint64_t *ret_failed_end) {
+        int error;
+
+        lock_take(&region->buffer->lock);
+        pages_set(region, first, count, WRITING_BACK);
+        lock_release(&region->buffer->lock);
+        error = writeback(region, first, count, ret_failed, ret_failed_end);
+        lock_take(&region->buffer->lock);
+        writeback_end(region);
+        pages_set(region, first, count, EVICTING);
+        lock_release(&region->buffer->lock);
+        return error;
+}
+
 /* Writes back neighbours as one. Returns the first error. */
 static int write_dirty(struct slot *slot) {
         int first_error = 0;
@@ -87,7 +102,7 @@ static int write_dirty(struct slot *slot) {
                 while (next < slot->victims_count && slot->victims[next].dirty && slot->victims[next].region == victim->region &&
                        slot->victims[next].first == end && !slot->victims[next].written)
                         end += slot->victims[next++].count;
-                error = writeback(victim->region, victim->first, end - victim->first, &failed, &failed_end);
+                error = write_in_place(victim->region, victim->first, end - victim->first, &failed, &failed_end);
                 if (!error)
                         continue;
                 first_error = first_error ? first_error : error;

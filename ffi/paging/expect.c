@@ -110,7 +110,7 @@ bool expect_is_changed(const struct nodeos_region *region, uint64_t page) {
         if (!(region->states[page] & EXPECTED))
                 return true;
         copy = bounce_take();
-        is_copied = copy && page_copy(page_address(region, page), copy);
+        is_copied = copy && memory_copy(page_address(region, page), copy, SMALL_BYTES);
         if (is_copied)
                 expect_hash(copy, &now);
         if (copy)

@@ -70,7 +70,43 @@ static int fill_again(struct nodeos_region *region, struct slot *slot, uint64_t 
                                 page_poison(region, page);
                 }
                 pages_set(region, page, 1, left ? state : CLEAN);
+                /* Who made room meanwhile took it for one that is listed when it comes. */
+                ring_push(region->buffer, region, page, 1);
         }
+        busy_end(region->buffer);
+        return error ? error : RETRY;
+}
+
+/* Whether the program has dropped a page that is written back: who writes it waits in the kernel for us then, or is this thread. The
+ * lock is let go meanwhile. */
+static bool is_dropped(struct nodeos_region *region, uint64_t page) {
+        bool is_there;
+
+        if (state_of(region, page) != WRITING_BACK || (region->mode != NODEOS_MODE_THREAD && !is_own_writeback(region, page)))
+                return false;
+        lock_release(&region->buffer->lock);
+        is_there = count_in_memory(region, page) == region->small;
+        lock_take(&region->buffer->lock);
+        return !is_there;
+}
+
+/* As after any drop it is what the store has. Who writes it goes on, with that. */
+static int rescue(struct nodeos_region *region, struct slot *slot, uint64_t page) {
+        struct window window = { .first = page, .count = 1 };
+        int error;
+
+        region->rescues++;
+        slot_charge(region->buffer, slot, region->page_bytes);
+        busy_begin(region->buffer);
+        lock_release(&region->buffer->lock);
+        error = pages_bring(region, slot, window, NULL, region->guarded || region->writable);
+        lock_take(&region->buffer->lock);
+        if (error < 0) {
+                failure_note(region, page, error);
+                page_poison(region, page);
+        }
+        region->rescues--;
+        event_happens(&region->rescued);
         busy_end(region->buffer);
         return error ? error : RETRY;
 }
@@ -100,9 +136,16 @@ int region_fault(struct nodeos_region *region, uint64_t page, bool is_write, uin
         page_charge(region, page);
         counts(region)->faults++;
         for (bool is_done = false; !is_done;) {
+                bool is_asked = is_dropped(region, page);
                 unsigned state = state_of(region, page);
 
-                if (state >= BUSY) {
+                if (is_asked && !slot) {
+                        slot = slot_take(buffer, flags);
+                        is_done = !slot;
+                } else if (is_asked && state == WRITING_BACK) {
+                        result = rescue(region, slot, page);
+                        is_done = true;
+                } else if (state >= BUSY) {
                         counts(region)->waits++;
                         page_wait(region, page);
                 } else if (!slot && (state == ABSENT || !(state == CLEAN && is_write && region->tracked))) {

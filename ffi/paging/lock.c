@@ -47,7 +47,9 @@ static bool wait(struct event *event, struct lock *lock, const struct timespec *
 
         atomic_fetch_add(&event->waiters, 1);
         lock_release(lock);
+        handler_waits();
         futex_wait(&event->count, count, timeout);
+        handler_goes_on();
         lock_take(lock);
         atomic_fetch_sub(&event->waiters, 1);
         return atomic_load(&event->count) != count;

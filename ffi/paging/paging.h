@@ -64,8 +64,8 @@ enum {
         POISONED,
         FILLING, /* this and what follows is BUSY: whoever set it will change it */
         CHANGING,
-        WRITING_BACK,
-        EVICTING,
+        WRITING_BACK, /* and in memory, unless the program drops it meanwhile */
+        EVICTING,     /* it may be gone already */
         BUSY = FILLING,
         STATE_MASK = 0x0f,
         WAS_WRITTEN = 0x10, /* since it came */
@@ -220,9 +220,15 @@ uint64_t victims_evict(struct nodeos_buffer *buffer, struct slot *slot, int *ret
 /* Write-protects a run of pages that are WRITING_BACK, and writes it. Without the lock. Returns the first error, and the range in
  * which pages failed (first = end: none): it is writable again. */
 int writeback(struct nodeos_region *region, uint64_t first, uint64_t count, uint64_t *ret_failed, uint64_t *ret_failed_end);
+/* This thread is within writeback of a page: who else would bring what the program drops meanwhile? */
+bool is_own_writeback(const struct nodeos_region *region, uint64_t page);
+/* Pages stop being WRITING_BACK: what is on its way in comes first. The lock is held, and let go meanwhile. */
+void writeback_end(struct nodeos_region *region);
 /* From any memory, and from the region's own, whatever the program has done to it. */
 int store_write(struct nodeos_region *region, const char *from, uint64_t bytes, uint64_t offset);
 int memory_write(struct nodeos_region *region, uint64_t bytes, uint64_t offset);
+/* One page of 4 KiB. What the program has dropped is as the store has it. */
+int small_write(struct nodeos_region *region, uint64_t small);
 /* Gives memory back; no lock. */
 void runs_drop(const struct nodeos_region *region, struct iovec *iov, uint32_t count);
 
@@ -278,6 +284,8 @@ struct nodeos_region {
         struct failure failures[FAILURES];
         uint32_t failures_count;
         int error; /* the first of write-back since the last flush */
+        uint32_t rescues; /* pages on their way in that are written back */
+        struct event rescued;
         atomic_uint users;    /* who holds a pointer to it */
         atomic_uint faulting; /* of them, who answers a fault */
         atomic_uint closing;
@@ -293,7 +301,9 @@ struct nodeos_region {
         uint32_t stages_used;
         struct lock scan_lock; /* of scan_stage, of window_pages; held at calls of the store */
         char *scan_stage;
-        uint32_t threads_count;
+        _Atomic uint32_t threads_count;
+        atomic_uint waiting; /* of them, for something that others do */
+        struct lock spawning;
         struct lock reader; /* whose holder reads faults: of several that wait in the kernel, each fault would wake all */
         _Atomic uint32_t read_us; /* what reads of the store take, lately */
         pthread_t threads[THREADS_MAX];
@@ -386,8 +396,8 @@ bool is_in_memory(const struct nodeos_region *region, struct look *look, uint64_
 /* How many pages of 4 KiB the kernel has of one that we count as present: others the program dropped. */
 uint64_t count_in_memory(const struct nodeos_region *region, uint64_t page);
 bool memory_is_readable(const char *from, uint64_t bytes);
-/* Of 4 KiB, by the kernel: nobody may be allowed to read it. */
-bool page_copy(const char *page, char *to);
+/* By the kernel: nobody may be allowed to read it. */
+bool memory_copy(const char *from, char *to, uint64_t bytes);
 
 /* expect.c: writes that come soon after a read. Whether the claimed page of a window is one: it is dirty then as soon as it is there,
  * and expect_note says what it was. The lock is held. */
@@ -494,6 +504,9 @@ void range_pages(const struct nodeos_region *region, uint64_t offset, uint64_t b
 /* threads.c. */
 int worker_start(pthread_t *ret, void *(*run)(void *), void *argument);
 int threads_start(struct nodeos_region *region, uint32_t count);
+/* Around what a thread waits for. If it answers faults, others read them meanwhile: who is waited for may be waiting for one. */
+void handler_waits(void);
+void handler_goes_on(void);
 void threads_stop(struct nodeos_region *region);
 int evictors_start(struct nodeos_buffer *buffer, uint32_t count);
 void evictors_stop(struct nodeos_buffer *buffer);

@@ -93,7 +93,7 @@ static int spill_page(struct paged_store *store, const char *from, uint64_t offs
         int error;
 
         /* Another thread may make it unreadable just now. */
-        if (!page_copy(from, now))
+        if (!memory_copy(from, now, SMALL_BYTES))
                 return -EFAULT;
         if (read_file(store, before, SYSTEM_PAGE, offset) == 0 && !memcmp(before, now, SYSTEM_PAGE)) {
                 atomic_fetch_and(&store->spilled[page / 64], ~bit);

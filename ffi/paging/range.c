@@ -28,6 +28,7 @@ static int flush_scanned(struct nodeos_region *region, uint64_t first, uint64_t 
         lock_release(&buffer->lock);
         error = scan_write(region, first, count, &written);
         lock_take(&buffer->lock);
+        writeback_end(region);
         counts(region)->written_pages += written;
         counts(region)->writes += written > 0;
         pages_set(region, first, count, CLEAN);
@@ -46,6 +47,7 @@ static int flush_run(struct nodeos_region *region, uint64_t first, uint64_t coun
         lock_release(&buffer->lock);
         error = writeback(region, first, count, &failed, &failed_end);
         lock_take(&buffer->lock);
+        writeback_end(region);
         if (!error)
                 failed = failed_end = first + count;
         pages_set(region, first, failed - first, CLEAN);

@@ -28,7 +28,7 @@ static int write_one_by_one(struct nodeos_region *region, uint64_t at, uint64_t 
         int first_error = 0;
 
         for (; at < end; at += SMALL_BYTES) {
-                int error = memory_write(region, SMALL_BYTES, at);
+                int error = small_write(region, at / SMALL_BYTES);
 
                 *ret_written += !error;
                 if (!error)

@@ -70,6 +70,40 @@ static void answer(struct nodeos_region *region, const struct uffd_msg *message)
         atomic_fetch_sub(&region->faulting, 1);
 }
 
+static void *run_handler(void *argument);
+
+/* What this thread answers faults of, and whether others wait until it reads the next one. */
+static __thread __attribute__((tls_model("initial-exec"))) struct {
+        struct nodeos_region *region;
+        bool reads;
+} handler;
+
+/* Of a handler that waits, and was the last that did not. */
+static void add_handler(struct nodeos_region *region) {
+        lock_take(&region->spawning);
+        if (atomic_load(&region->waiting) >= region->threads_count && region->threads_count < THREADS_MAX &&
+            worker_start(&region->threads[region->threads_count], run_handler, region) == 0)
+                region->threads_count++;
+        lock_release(&region->spawning);
+}
+
+void handler_waits(void) {
+        struct nodeos_region *region = handler.region;
+
+        if (!region)
+                return;
+        if (handler.reads)
+                lock_release(&region->reader);
+        handler.reads = false;
+        if (atomic_fetch_add(&region->waiting, 1) + 1 >= region->threads_count)
+                add_handler(region);
+}
+
+void handler_goes_on(void) {
+        if (handler.region)
+                atomic_fetch_sub(&handler.region->waiting, 1);
+}
+
 /* Whether others should go on reading while we answer: a hand-over costs more than a read of what the kernel has in memory. */
 static bool is_slow(struct nodeos_region *region) {
         return !(region->store->flags & NODEOS_STORE_SIGNAL_SAFE) || atomic_load_explicit(&region->read_us, memory_order_relaxed) > SLOW_US;
@@ -78,21 +112,22 @@ static bool is_slow(struct nodeos_region *region) {
 static void *run_handler(void *argument) {
         static const char zeroes[SMALL_BYTES] __attribute__((aligned(4096)));
         struct nodeos_region *region = argument;
-        bool reads = false, is_over = false;
+        bool is_over = false;
 
+        handler.region = region;
         pthread_setname_np(pthread_self(), "nodeos-fault");
         while (!is_over) {
                 struct uffd_msg message;
                 ssize_t n;
 
-                if (!reads)
+                if (!handler.reads)
                         lock_take(&region->reader);
                 n = read(region->uffd, &message, sizeof message);
                 is_over = (n < 0 && errno != EINTR && errno != EAGAIN) ||
                           (n == sizeof message && message.event == UFFD_EVENT_PAGEFAULT &&
                            message.arg.pagefault.address - (uintptr_t) region->bell < SMALL_BYTES);
-                reads = !is_over && !is_slow(region);
-                if (!reads)
+                handler.reads = !is_over && !is_slow(region);
+                if (!handler.reads)
                         lock_release(&region->reader);
                 if (n != sizeof message)
                         continue;
@@ -107,16 +142,17 @@ static void *run_handler(void *argument) {
 }
 
 int threads_start(struct nodeos_region *region, uint32_t count) {
-        for (uint32_t i = 0; i < count; i++) {
-                int error = worker_start(&region->threads[i], run_handler, region);
+        int error = 0;
 
-                if (error) {
-                        threads_stop(region);
-                        return error;
-                }
-                region->threads_count++;
+        lock_take(&region->spawning);
+        for (uint32_t i = 0; i < count && !error; i++) {
+                error = worker_start(&region->threads[i], run_handler, region);
+                region->threads_count += !error;
         }
-        return 0;
+        lock_release(&region->spawning);
+        if (error)
+                threads_stop(region);
+        return error;
 }
 
 /* A touch of the bell ends one thread: it is a fault like others, so that none has to look for anything else. */

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -183,6 +184,12 @@ int uffd_poison(int fd, void *address, uint64_t bytes) {
         return mark(fd, POISON, address, bytes);
 }
 
+static bool is_absent(void *page) {
+        unsigned char present = 1;
+
+        return mincore(page, 4096, &present) == 0 && !(present & 1);
+}
+
 int64_t uffd_move(int fd, void *to, void *from, uint64_t bytes) {
         uint64_t done = 0;
 
@@ -197,6 +204,9 @@ int64_t uffd_move(int fd, void *to, void *from, uint64_t bytes) {
                         done += (uint64_t) request.moved;
                 else if (errno == EAGAIN)
                         sched_yield();
+                else if (errno == EEXIST && is_absent((char *) from + done))
+                        /* Linux 6.18, beside a MADV_DONTNEED, moves a page, tries again, and finds it there. */
+                        done += 4096;
                 else
                         return done ? (int64_t) done : -errno;
         }

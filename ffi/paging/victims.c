@@ -16,7 +16,7 @@ static bool add(struct slot *slot, struct nodeos_region *region, uint64_t page, 
                 atomic_fetch_add_explicit(&region->users, 1, memory_order_relaxed);
         }
         slot->victims_small += region->small;
-        state_set(region, page, dirty ? WRITING_BACK : EVICTING);
+        state_set(region, page, EVICTING);
         return true;
 }
 
@@ -55,7 +55,7 @@ static void add_neighbour(struct slot *slot, struct nodeos_region *region, uint6
                 .region = region, .first = page, .count = 1, .dirty = true,
         };
         atomic_fetch_add_explicit(&region->users, 1, memory_order_relaxed);
-        state_set(region, page, WRITING_BACK);
+        state_set(region, page, EVICTING);
 }
 
 static bool is_neighbour(const struct nodeos_region *region, uint64_t page) {

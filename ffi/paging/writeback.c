@@ -22,15 +22,14 @@ int store_write(struct nodeos_region *region, const char *from, uint64_t bytes, 
         return error;
 }
 
-/* What the program has made unreadable. */
+/* What the program has made unreadable, or may drop. */
 static int write_copied(struct nodeos_region *region, uint64_t bytes, uint64_t offset) {
         char *copy = bounce_take();
         int error = copy ? 0 : -ENOMEM;
 
         for (uint64_t done = 0, some; done < bytes && !error; done += some) {
                 some = bytes - done < BOUNCE_BYTES ? bytes - done : BOUNCE_BYTES;
-                for (uint64_t at = 0; at < some && !error; at += SMALL_BYTES)
-                        error = page_copy(region->address + offset + done + at, copy + at) ? 0 : -EFAULT;
+                error = memory_copy(region->address + offset + done, copy, some) ? 0 : -EFAULT;
                 if (!error)
                         error = store_write(region, copy, some, offset + done);
         }
@@ -39,18 +38,58 @@ static int write_copied(struct nodeos_region *region, uint64_t bytes, uint64_t o
         return error;
 }
 
+static __thread __attribute__((tls_model("initial-exec"))) struct own {
+        const struct nodeos_region *region;
+        uint64_t start, end;
+} own;
+
+bool is_own_writeback(const struct nodeos_region *region, uint64_t page) {
+        uint64_t start = page * region->page_bytes;
+
+        return own.region == region && start < own.end && own.start < start + region->page_bytes;
+}
+
 int memory_write(struct nodeos_region *region, uint64_t bytes, uint64_t offset) {
+        struct own before = own; /* a store may fault in another region, which makes room */
         int error = -EFAULT;
 
-        if (memory_is_readable(region->address + offset, bytes))
+        own = (struct own) { region, offset, offset + bytes };
+        handler_waits();
+        /* A page that the program drops is a fault that another thread answers, with a read of the store: the write may not hold what
+         * that needs, as the file system's lock. */
+        if (region->mode == NODEOS_MODE_SIGNAL && memory_is_readable(region->address + offset, bytes))
                 error = store_write(region, region->address + offset, bytes, offset);
-        return error == -EFAULT ? write_copied(region, bytes, offset) : error;
+        if (error == -EFAULT)
+                error = write_copied(region, bytes, offset);
+        handler_goes_on();
+        own = before;
+        return error;
 }
 
 /* Part of a run, in pages of 4 KiB. */
 struct piece {
         uint64_t first, end;
 };
+
+int small_write(struct nodeos_region *region, uint64_t small) {
+        struct look look = { .end = small + 1 };
+        int error = memory_write(region, SMALL_BYTES, small * SMALL_BYTES);
+
+        /* Only now: it may have been there before. */
+        return error == -EFAULT && !is_in_memory(region, &look, small) ? 0 : error;
+}
+
+/* Of one page that may be a larger one. */
+static int page_write_back(struct nodeos_region *region, struct piece piece) {
+        int error = memory_write(region, (piece.end - piece.first) * SMALL_BYTES, piece.first * SMALL_BYTES);
+
+        if (error != -EFAULT)
+                return error;
+        error = 0;
+        for (uint64_t at = piece.first; at < piece.end && !error; at++)
+                error = small_write(region, at);
+        return error;
+}
 
 /* Finds which pages of a piece the store does not take. */
 static int write_one_by_one(struct nodeos_region *region, struct piece piece, uint64_t *failed, uint64_t *failed_end) {
@@ -61,7 +100,7 @@ static int write_one_by_one(struct nodeos_region *region, struct piece piece, ui
                 int error;
 
                 next = (page + 1) * region->small < piece.end ? (page + 1) * region->small : piece.end;
-                error = memory_write(region, (next - at) * SMALL_BYTES, at * SMALL_BYTES);
+                error = page_write_back(region, (struct piece) { at, next });
                 if (!error)
                         continue;
                 first_error = first_error ? first_error : error;
@@ -92,6 +131,11 @@ static struct piece next_changed(const struct nodeos_region *region, struct look
         while (piece.end < end && (piece.end == at || is_changed(region, look, piece.end)))
                 piece.end++;
         return piece;
+}
+
+void writeback_end(struct nodeos_region *region) {
+        while (region->rescues)
+                event_wait(&region->rescued, &region->buffer->lock);
 }
 
 int writeback(struct nodeos_region *region, uint64_t first, uint64_t count, uint64_t *ret_failed, uint64_t *ret_failed_end) {

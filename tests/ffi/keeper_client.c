@@ -165,7 +165,8 @@ static int get(char **argv) {
         if (fd < 0)
                 return fail("connect");
         n = snprintf(text, sizeof(text), "GET %s HTTP/1.0\r\n\r\n", argv[4]);
-        if (write(fd, text, (size_t) n) != n)
+        /* Who has nobody to answer may close the connection before. */
+        if (send(fd, text, (size_t) n, MSG_NOSIGNAL) != n && errno != EPIPE)
                 return fail("write");
         while ((n = read(fd, text + used, sizeof(text) - 1 - (size_t) used)) > 0)
                 used += n;

@@ -114,12 +114,16 @@ const said: Record<string, Record<string, string>> = {
     reverted_after_a_failure: "is written again where a write failed and the content came back",
     without_threads: "that has no thread to evict is refused, and leaves nothing behind",
   },
+  drops: {
+    pages: "brings again what the program drops while others write it back, and loses no other write",
+    larger_pages: "does so with parts of larger pages",
+  },
 };
 
 for (const [name, probes] of Object.entries(said)) {
   for (const [what, sentence] of Object.entries(probes)) {
     // These take minutes on an emulated machine.
-    const ignore = name === "edges" && Deno.env.has("NODEOS_GUEST");
+    const ignore = ["edges", "drops"].includes(name) && Deno.env.has("NODEOS_GUEST");
     Deno.test({
       name: `a region ${sentence}${ignore ? " [needs a faster machine]" : ""}`,
       ignore,
