@@ -94,7 +94,7 @@ static int write_dirty(struct slot *slot) {
                 if (!victim->dirty || victim->written)
                         continue;
                 if (is_scanned(victim->region)) {
-                        error = scan_evict(victim->region, victim->first, victim->count);
+                        error = scan_evict(victim->region, victim->first, victim->count, &victim->gone);
                         victim->failed = error < 0;
                         first_error = first_error ? first_error : error;
                         continue;
@@ -162,12 +162,6 @@ static void drop(struct slot *slot) {
         }
 }
 
-static unsigned state_after(const struct victim *victim) {
-        if (victim->failed)
-                return is_scanned(victim->region) ? CLEAN : DIRTY;
-        return ABSENT;
-}
-
 static uint64_t finish(struct nodeos_buffer *buffer, struct slot *slot) {
         uint64_t freed = 0, moved = 0;
 
@@ -175,22 +169,21 @@ static uint64_t finish(struct nodeos_buffer *buffer, struct slot *slot) {
                 struct victim *victim = &slot->victims[i];
                 struct nodeos_region *region = victim->region;
                 struct nodeos_region_statistics *statistics = counts(region);
-                uint64_t small = victim->count * (uint64_t) region->small;
+                uint64_t left = victim->failed ? victim->count - victim->gone : 0;
+                uint64_t small = (victim->count - left) * region->small;
 
                 if (!victim->dirty && region->tracked && !(region->states[victim->first] & WAS_WRITTEN))
                         expect_learn(region, false);
-                pages_set(region, victim->first, victim->count, state_after(victim));
-                if (victim->failed) {
-                        ring_push(buffer, region, victim->first, victim->count);
-                } else {
-                        freed += small;
-                        statistics->evicted_pages += small;
-                        statistics->moved_pages += victim->moved;
-                        statistics->written_pages += victim->dirty && is_scanned(region) ? small : 0;
-                        moved += victim->moved;
-                        statistics->resident_pages -= small;
-                        statistics->dirty_pages -= victim->dirty && !is_scanned(region) ? small : 0;
-                }
+                pages_set(region, victim->first, victim->count - left, ABSENT);
+                pages_set(region, victim->first + victim->count - left, left, is_scanned(region) ? CLEAN : DIRTY);
+                ring_push(buffer, region, victim->first + victim->count - left, left);
+                freed += small;
+                statistics->evicted_pages += small;
+                statistics->moved_pages += victim->moved;
+                statistics->written_pages += victim->dirty && is_scanned(region) ? small : 0;
+                moved += victim->moved;
+                statistics->resident_pages -= small;
+                statistics->dirty_pages -= victim->dirty && !is_scanned(region) ? small : 0;
                 table_note(region);
                 region_release(region);
         }

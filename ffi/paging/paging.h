@@ -109,6 +109,7 @@ struct victim {
         bool dirty, failed;
         uint32_t moved; /* pages of 4 KiB, all of them or none, that are at `stage` */
         bool written;   /* from there */
+        uint32_t gone;  /* of the first pages, although it failed */
         char *stage;
 };
 
@@ -455,7 +456,8 @@ int shared_bring(struct nodeos_region *region, struct slot *slot, struct window 
 
 /* scan.c: tracking SCAN. written: pages of 4 KiB. */
 int scan_write(struct nodeos_region *region, uint64_t first, uint64_t count, uint64_t *ret_written);
-int scan_evict(struct nodeos_region *region, uint64_t first, uint64_t count);
+/* gone: how many of its first pages went before it failed. */
+int scan_evict(struct nodeos_region *region, uint64_t first, uint64_t count, uint32_t *ret_gone);
 
 /* events.c: what the program unmaps itself. */
 struct uffd_msg;

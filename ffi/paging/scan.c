@@ -89,12 +89,13 @@ static int stay(const struct nodeos_region *region, uint64_t at) {
 }
 
 /* Moves pages out and writes them. What fails goes back. */
-int scan_evict(struct nodeos_region *region, uint64_t first, uint64_t count) {
+int scan_evict(struct nodeos_region *region, uint64_t first, uint64_t count, uint32_t *ret_gone) {
         uint64_t end = (first + count) * region->page_bytes, most = region->window_pages * region->page_bytes;
         int error = 0;
 
         lock_take(&region->scan_lock);
         for (uint64_t at = first * region->page_bytes; at < end && !error;) {
+                *ret_gone = (uint32_t) (at / region->page_bytes - first);
                 int64_t moved = move_out(region, at, end - at < most ? end - at : most);
 
                 /* Else the program may have dropped the page. */
