@@ -1,10 +1,13 @@
 /* Writes runs of pages to their store. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <sys/mman.h>
 
 #include "paging.h"
 #include "store_medium.h"
 #include "uffd.h"
+
+#define COPY_BYTES (UINT64_C(256) << 10)
 
 int store_write(struct nodeos_region *region, const char *from, uint64_t bytes, uint64_t offset) {
         int error;
@@ -22,19 +25,36 @@ int store_write(struct nodeos_region *region, const char *from, uint64_t bytes, 
         return error;
 }
 
-/* What the program has made unreadable, or may drop. */
-static int write_copied(struct nodeos_region *region, uint64_t bytes, uint64_t offset) {
-        char *copy = bounce_take();
-        int error = copy ? 0 : -ENOMEM;
+static int write_pieces(struct nodeos_region *region, uint64_t bytes, uint64_t offset, char *copy, uint64_t piece) {
+        int error = 0;
 
         for (uint64_t done = 0, some; done < bytes && !error; done += some) {
-                some = bytes - done < BOUNCE_BYTES ? bytes - done : BOUNCE_BYTES;
+                some = bytes - done < piece ? bytes - done : piece;
                 error = memory_copy(region->address + offset + done, copy, some) ? 0 : -EFAULT;
                 if (!error)
                         error = store_write(region, copy, some, offset + done);
         }
-        if (copy)
-                bounce_give(copy);
+        return error;
+}
+
+/* What the program has made unreadable, or may drop. */
+static int write_copied(struct nodeos_region *region, uint64_t bytes, uint64_t offset) {
+        char *copy = MAP_FAILED;
+        int error;
+
+        /* Stores want few calls, and the buffer's limit little memory beside it. */
+        if (bytes > BOUNCE_BYTES)
+                copy = mmap(NULL, COPY_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (copy != MAP_FAILED) {
+                error = write_pieces(region, bytes, offset, copy, COPY_BYTES);
+                munmap(copy, COPY_BYTES);
+                return error;
+        }
+        copy = bounce_take();
+        if (!copy)
+                return -ENOMEM;
+        error = write_pieces(region, bytes, offset, copy, BOUNCE_BYTES);
+        bounce_give(copy);
         return error;
 }
 

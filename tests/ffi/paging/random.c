@@ -526,10 +526,10 @@ static void *work(void *argument) {
         return NULL;
 }
 
-/* A minute: emulated machines are slow. */
+/* Two minutes: emulated machines are slow, and what fails at random is tried until it does not. */
 static void *watch(void *unused) {
         (void) unused;
-        for (unsigned long before = 0, still = 0; still < 120; still = progress == before ? still + 1 : 0) {
+        for (unsigned long before = 0, still = 0; still < 240; still = progress == before ? still + 1 : 0) {
                 struct timespec pause = { 0, 500000000 };
 
                 before = progress;
