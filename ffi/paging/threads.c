@@ -81,7 +81,7 @@ static __thread __attribute__((tls_model("initial-exec"))) struct {
 /* Of a handler that waits, and was the last that did not. */
 static void add_handler(struct nodeos_region *region) {
         lock_take(&region->spawning);
-        if (atomic_load(&region->waiting) >= region->threads_count && region->threads_count < THREADS_MAX &&
+        if (!atomic_load(&region->closing) && atomic_load(&region->waiting) >= region->threads_count && region->threads_count < THREADS_MAX &&
             worker_start(&region->threads[region->threads_count], run_handler, region) == 0)
                 region->threads_count++;
         lock_release(&region->spawning);
@@ -157,6 +157,9 @@ int threads_start(struct nodeos_region *region, uint32_t count) {
 
 /* A touch of the bell ends one thread: it is a fault like others, so that none has to look for anything else. */
 void threads_stop(struct nodeos_region *region) {
+        /* The region is closing, or was never mapped: who adds one now is the last. */
+        lock_take(&region->spawning);
+        lock_release(&region->spawning);
         for (uint32_t i = 0; i < region->threads_count; i++) {
                 *(volatile char *) region->bell;
                 madvise(region->bell, SMALL_BYTES, MADV_DONTNEED);
