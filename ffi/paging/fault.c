@@ -87,7 +87,7 @@ static bool is_dropped(struct nodeos_region *region, uint64_t page) {
         lock_release(&region->buffer->lock);
         is_there = count_in_memory(region, page) == region->small;
         lock_take(&region->buffer->lock);
-        return !is_there;
+        return !is_there && state_of(region, page) == WRITING_BACK;
 }
 
 /* As after any drop it is what the store has. Who writes it goes on, with that. */
@@ -139,21 +139,17 @@ int region_fault(struct nodeos_region *region, uint64_t page, bool is_write, uin
                 bool is_asked = is_dropped(region, page);
                 unsigned state = state_of(region, page);
 
-                if (is_asked && !slot) {
-                        slot = slot_take(buffer, flags);
-                        is_done = !slot;
-                } else if (is_asked && state == WRITING_BACK) {
-                        result = rescue(region, slot, page);
-                        is_done = true;
-                } else if (state >= BUSY) {
+                if (state >= BUSY && !is_asked) {
                         counts(region)->waits++;
                         page_wait(region, page);
-                } else if (!slot && (state == ABSENT || !(state == CLEAN && is_write && region->tracked))) {
+                } else if (!slot && !(state == CLEAN && is_write && region->tracked)) {
                         slot = slot_take(buffer, flags);
                         is_done = !slot;
                 } else {
                         is_done = true;
-                        if (state == POISONED)
+                        if (is_asked)
+                                result = rescue(region, slot, page);
+                        else if (state == POISONED)
                                 result = refuse(region, page);
                         else if (state == ABSENT)
                                 result = fill_absent(region, slot, page, is_write, flags);
