@@ -95,9 +95,9 @@ int scan_evict(struct nodeos_region *region, uint64_t first, uint64_t count, uin
 
         lock_take(&region->scan_lock);
         for (uint64_t at = first * region->page_bytes; at < end && !error;) {
-                *ret_gone = (uint32_t) (at / region->page_bytes - first);
                 int64_t moved = move_out(region, at, end - at < most ? end - at : most);
 
+                *ret_gone = (uint32_t) (at / region->page_bytes - first);
                 /* Else the program may have dropped the page. */
                 if (moved > 0) {
                         error = store_write(region, region->scan_stage, (uint64_t) moved, at);
