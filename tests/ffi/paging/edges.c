@@ -194,14 +194,9 @@ static void unmapped_within_a_page(void) {
         close_all(region, buffer, memory);
 }
 
-/* An emulated machine is slow. */
-static int rounds_of(int many) {
-        return getenv("NODEOS_GUEST") ? many / 10 : many;
-}
-
 /* Right behind munmap the region goes. */
 static void unmapped_at_once(void) {
-        for (int round = rounds_of(300); round > 0; round--) {
+        for (int round = 0; round < 300; round++) {
                 struct nodeos_buffer *buffer = new_buffer(256);
                 struct memory *memory = memory_store(64, WRITE_SAFE);
                 struct nodeos_region *region = map_sized(buffer, memory, PAGE, 0);
@@ -234,7 +229,7 @@ static void evicted_while_unmapped(void) {
         other = map_store(buffer, &beside->base);
         for (int i = 0; i < 3; i++)
                 pthread_create(&threads[i], NULL, touch_other, NULL);
-        for (int round = rounds_of(1500); round > 0; round--) {
+        for (int round = 0; round < 1500; round++) {
                 struct nodeos_region *region = map_sized(buffer, memory, PAGE, 0);
                 void *address = nodeos_region_address(region);
                 uint64_t *mine;
