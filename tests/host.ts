@@ -2,7 +2,7 @@ import { KernelRoot } from "../ffi/kernel_root.ts";
 import { hierarchyOf, readCgroupLayout } from "../lib/kernel/cgroup.ts";
 import { readTasks } from "../lib/kernel/process.ts";
 import { parseCpuList } from "../lib/kernel/cpulist.ts";
-import { startTicksOf } from "../lib/plan/store.ts";
+import { ownerSelf } from "../lib/plan/store.ts";
 
 /** The checkout. */
 export const checkout = new URL("..", import.meta.url).pathname;
@@ -32,10 +32,12 @@ export const isolationNote = cannotIsolate === null ? "" : ` [${cannotIsolate}]`
 /** Where temporary directories are made. */
 const testRoot = Deno.env.get("TMPDIR") ?? "/tmp";
 
+const tester = ownerSelf(kernel);
+
 /** Where tests keep state, and how its directories are called: by the process that they belong to, so that one that was killed is known. */
 export const statePlace = {
   directory: testRoot,
-  prefix: `nodeos-test-${Deno.pid}.${startTicksOf(kernel, Deno.pid)}-`,
+  prefix: `nodeos-test-${tester.pid}.${tester.startTicks}-`,
   pattern: /^nodeos-test-(\d+)\.(\d+)-/,
 };
 

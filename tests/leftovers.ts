@@ -5,7 +5,7 @@
  * @module
  */
 import { KernelRoot } from "../ffi/kernel_root.ts";
-import { startTicksOf } from "../lib/plan/store.ts";
+import { isAlive } from "../lib/plan/store.ts";
 import { statePlace, takeDown } from "./host.ts";
 
 const kernel = new KernelRoot();
@@ -14,7 +14,7 @@ const kernel = new KernelRoot();
 function leftovers(): string[] {
   return [...Deno.readDirSync(statePlace.directory)].flatMap(({ name, isDirectory }) => {
     const [, pid, startTicks] = statePlace.pattern.exec(name) ?? [];
-    if (!isDirectory || pid === undefined || startTicksOf(kernel, Number(pid)) === startTicks) return [];
+    if (!isDirectory || pid === undefined || isAlive(kernel, { pid: Number(pid), startTicks })) return [];
     return [`${statePlace.directory}/${name}`];
   });
 }
@@ -22,10 +22,12 @@ function leftovers(): string[] {
 let failed = false;
 for (const directory of leftovers()) {
   const { code, stderr } = await takeDown(directory);
-  console.log(
-    `tests: ${code === 0 ? "put back" : "cannot put back"} what a killed run left in ${directory}${code === 0 ? "" : `: ${stderr}`}`,
-  );
-  if (code === 0) Deno.removeSync(directory, { recursive: true });
-  failed ||= code !== 0;
+  if (code === 0) {
+    Deno.removeSync(directory, { recursive: true });
+    console.log(`tests: put back what a killed run left in ${directory}`);
+  } else {
+    console.error(`tests: cannot put back what a killed run left in ${directory}: ${stderr}`);
+    failed = true;
+  }
 }
 if (failed) Deno.exit(1);
