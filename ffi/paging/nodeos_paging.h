@@ -152,7 +152,7 @@ enum nodeos_region_tracking {
 struct nodeos_region_options {
         uint32_t size; /* sizeof(struct nodeos_region_options) */
         uint32_t mode, memory, tracking;
-        uint32_t threads;         /* of mode thread; 0: 2 */
+        uint32_t threads;         /* of mode thread, to begin with; 0: 2 */
         uint32_t window_pages;    /* most pages that a stream is given at once; 1: none ahead; 0: 256 */
         uint64_t page_bytes;      /* granule of faults: multiple of 4096; 0: 4096; 2 MiB takes huge pages where the kernel moves */
         void *address;            /* where; NULL: anywhere. Must be free, and a multiple of the page size */

@@ -45,7 +45,7 @@ export interface RegionOptions {
   readonly pageBytes?: number;
   /** The most pages that are read at once, for streams; 256 when absent, 1 reads none ahead. */
   readonly windowPages?: number;
-  /** Threads of mode `thread`; 2 when absent. */
+  /** Threads of mode `thread` to begin with; 2 when absent. One is added where all wait for others, up to 16. */
   readonly threads?: number;
   /** How long the region is; as long as the store when absent. What is behind the store reads as zeroes, and is not written. */
   readonly bytes?: number;
